@@ -1,0 +1,300 @@
+package fieldcrypt
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"reflect"
+	"time"
+	"unicode/utf8"
+)
+
+// Type bytes of typed plaintext (FORMAT.md, "Typed plaintext"). Do not change
+// these values.
+const (
+	typeBytes   byte = 0x01
+	typeText    byte = 0x02
+	typeInt     byte = 0x03
+	typeUint    byte = 0x04
+	typeFloat   byte = 0x05
+	typeBool    byte = 0x06
+	typeTime    byte = 0x07
+	typeJSON    byte = 0x08
+	typeTextM   byte = 0x09 // encoding.TextMarshaler
+	typeBinaryM byte = 0x0A // encoding.BinaryMarshaler
+
+	typePadded byte = 0x80 // flag: ISO/IEC 7816-4 padding follows the payload
+)
+
+// maxZone bounds the zone offset of a time, in seconds, exclusively.
+const maxZone = 24 * 60 * 60
+
+// wrongType is an ErrWrongType with a reason that holds no value.
+func wrongType(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrWrongType, fmt.Sprintf(format, args...))
+}
+
+// append appends the type byte and payload of a base value.
+func (c *codec) append(dst []byte, v reflect.Value) ([]byte, error) {
+	switch c.form {
+	case formTime:
+		t := v.Interface().(time.Time)
+		_, offset := t.Zone()
+		if offset <= -maxZone || offset >= maxZone {
+			return dst, wrongType("the zone offset of a time must be less than 24 hours")
+		}
+		dst = appendInstant(append(dst, typeTime), t)
+		return binary.BigEndian.AppendUint32(dst, uint32(int32(offset))), nil
+	case formRawJSON:
+		raw := v.Bytes()
+		if !utf8.Valid(raw) || !json.Valid(raw) {
+			return dst, wrongType("json.RawMessage does not hold valid JSON")
+		}
+		return append(append(dst, typeJSON), raw...), nil
+	case formText:
+		b, err := addressable(v).Interface().(encoding.TextMarshaler).MarshalText()
+		if err != nil {
+			return dst, wrongType("MarshalText of %s failed", c.base)
+		}
+		return appendUTF8(dst, typeTextM, b)
+	case formBinary:
+		b, err := addressable(v).Interface().(encoding.BinaryMarshaler).MarshalBinary()
+		if err != nil {
+			return dst, wrongType("MarshalBinary of %s failed", c.base)
+		}
+		return append(append(dst, typeBinaryM), b...), nil
+	case formBytes:
+		dst = append(dst, typeBytes)
+		if v.Kind() == reflect.Array {
+			v = addressable(v).Elem() // Bytes wants an addressable array
+		}
+		return append(dst, v.Bytes()...), nil
+	case formString:
+		return appendUTF8(dst, typeText, v.String())
+	case formInt:
+		return binary.BigEndian.AppendUint64(append(dst, typeInt), uint64(v.Int())), nil
+	case formUint:
+		typ := typeInt // what fits an int64 is written as one
+		if v.Uint() > math.MaxInt64 {
+			typ = typeUint
+		}
+		return binary.BigEndian.AppendUint64(append(dst, typ), v.Uint()), nil
+	case formFloat:
+		return binary.BigEndian.AppendUint64(append(dst, typeFloat), math.Float64bits(v.Float())), nil
+	case formBool:
+		if v.Bool() {
+			return append(dst, typeBool, 1), nil
+		}
+		return append(dst, typeBool, 0), nil
+	}
+	b, err := json.Marshal(v.Interface())
+	if err != nil {
+		return dst, wrongType("%s cannot be written as JSON", c.base)
+	}
+	return append(append(dst, typeJSON), b...), nil
+}
+
+func appendInstant(dst []byte, t time.Time) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, uint64(t.Unix()))
+	return binary.BigEndian.AppendUint32(dst, uint32(t.Nanosecond()))
+}
+
+func appendUTF8[T string | []byte](dst []byte, typ byte, s T) ([]byte, error) {
+	if !utf8.ValidString(string(s)) {
+		return dst, wrongType("text is not valid UTF-8; use []byte for bytes")
+	}
+	return append(append(dst, typ), s...), nil
+}
+
+// addressable returns a pointer to v, or to a copy of it.
+func addressable(v reflect.Value) reflect.Value {
+	if v.CanAddr() {
+		return v.Addr()
+	}
+	p := reflect.New(v.Type())
+	p.Elem().Set(v)
+	return p
+}
+
+// accepts says which type bytes each form reads (FORMAT.md: 02 for 09 and back,
+// 03 for 04 and back).
+func (f form) accepts(typ byte) bool {
+	switch f {
+	case formTime:
+		return typ == typeTime
+	case formRawJSON, formJSON:
+		return typ == typeJSON
+	case formText, formString:
+		return typ == typeText || typ == typeTextM
+	case formBinary:
+		return typ == typeBinaryM
+	case formBytes:
+		return typ == typeBytes
+	case formInt, formUint:
+		return typ == typeInt || typ == typeUint
+	case formFloat:
+		return typ == typeFloat
+	case formBool:
+		return typ == typeBool
+	}
+	return false
+}
+
+// decode sets dst, of the codec's whole type, to a typed plaintext, whose bytes
+// it does not keep. It changes dst only if it succeeds.
+func (c *codec) decode(plaintext []byte, dst reflect.Value) error {
+	typ, payload, err := unpad(plaintext)
+	if err != nil {
+		return err
+	}
+	if !c.form.accepts(typ) {
+		return wrongType("stored type %02x does not fit Go type %s", typ, c.base)
+	}
+	if len(c.layers) == 0 && c.form.setsAtOnce() {
+		return c.decodeBase(typ, payload, dst)
+	}
+	fresh := reflect.New(dst.Type()).Elem()
+	if err := c.decodeBase(typ, payload, c.settle(fresh)); err != nil {
+		return err
+	}
+	dst.Set(fresh)
+	return nil
+}
+
+// setsAtOnce tells the forms whose decodeBase sets its destination as a whole
+// and only after every check.
+func (f form) setsAtOnce() bool {
+	switch f {
+	case formText, formBinary, formJSON:
+		return false
+	}
+	return true
+}
+
+func (c *codec) decodeBase(typ byte, payload []byte, dst reflect.Value) error {
+	switch typ {
+	case typeInt, typeUint, typeFloat:
+		if len(payload) != 8 {
+			return wrongType("a number must have 8 bytes")
+		}
+	case typeText, typeTextM:
+		if !utf8.Valid(payload) {
+			return wrongType("text is not valid UTF-8")
+		}
+	}
+	switch c.form {
+	case formTime:
+		return decodeTime(payload, dst)
+	case formRawJSON:
+		if !utf8.Valid(payload) || !json.Valid(payload) {
+			return wrongType("not valid JSON")
+		}
+		dst.SetBytes(bytes.Clone(payload))
+	case formText:
+		if err := dst.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText(bytes.Clone(payload)); err != nil {
+			return wrongType("UnmarshalText of %s failed", c.base)
+		}
+	case formBinary:
+		if err := dst.Addr().Interface().(encoding.BinaryUnmarshaler).UnmarshalBinary(bytes.Clone(payload)); err != nil {
+			return wrongType("UnmarshalBinary of %s failed", c.base)
+		}
+	case formBytes:
+		if dst.Kind() == reflect.Array {
+			if len(payload) != dst.Len() {
+				return wrongType("want %d bytes", dst.Len())
+			}
+			reflect.Copy(dst, reflect.ValueOf(payload).Convert(reflect.SliceOf(dst.Type().Elem())))
+			return nil
+		}
+		dst.SetBytes(append([]byte{}, payload...)) // empty, not nil: it is a value
+	case formString:
+		dst.SetString(string(payload))
+	case formInt, formUint:
+		return decodeInteger(typ, binary.BigEndian.Uint64(payload), dst)
+	case formFloat:
+		f := math.Float64frombits(binary.BigEndian.Uint64(payload))
+		if dst.Kind() == reflect.Float32 && float64(float32(f)) != f && !math.IsNaN(f) {
+			return wrongType("the number does not fit a float32")
+		}
+		dst.SetFloat(f)
+	case formBool:
+		if len(payload) != 1 || payload[0] > 1 {
+			return wrongType("a bool must be 00 or 01")
+		}
+		dst.SetBool(payload[0] == 1)
+	case formJSON:
+		if !utf8.Valid(payload) || json.Unmarshal(payload, dst.Addr().Interface()) != nil {
+			return wrongType("the JSON does not fit Go type %s", c.base)
+		}
+	}
+	return nil
+}
+
+func decodeInteger(typ byte, u uint64, dst reflect.Value) error {
+	if typ == typeUint && u <= math.MaxInt64 {
+		return wrongType("an integer up to MaxInt64 must have type 03")
+	}
+	if dst.CanInt() {
+		if typ == typeUint || dst.OverflowInt(int64(u)) {
+			return wrongType("the integer does not fit %s", dst.Type())
+		}
+		dst.SetInt(int64(u))
+		return nil
+	}
+	if typ == typeInt && int64(u) < 0 || dst.OverflowUint(u) {
+		return wrongType("the integer does not fit %s", dst.Type())
+	}
+	dst.SetUint(u)
+	return nil
+}
+
+func decodeTime(payload []byte, dst reflect.Value) error {
+	if len(payload) != 16 {
+		return wrongType("a time must have 16 bytes")
+	}
+	sec := int64(binary.BigEndian.Uint64(payload))
+	nsec := int32(binary.BigEndian.Uint32(payload[8:]))
+	offset := int32(binary.BigEndian.Uint32(payload[12:]))
+	if nsec < 0 || nsec > 999_999_999 || offset <= -maxZone || offset >= maxZone {
+		return wrongType("a time's nanoseconds or zone offset are out of range")
+	}
+	loc := time.UTC
+	if offset != 0 {
+		loc = time.FixedZone("", int(offset))
+	}
+	dst.Set(reflect.ValueOf(time.Unix(sec, int64(nsec)).In(loc)))
+	return nil
+}
+
+// pad pads a typed plaintext, which begins at start in b, to a multiple of n
+// bytes, always by at least one (ISO/IEC 7816-4), and flags its type byte.
+func pad(b []byte, start, n int) []byte {
+	b[start] |= typePadded
+	b = append(b, 0x80)
+	for (len(b)-start)%n != 0 {
+		b = append(b, 0)
+	}
+	return b
+}
+
+// unpad splits a typed plaintext into type and payload.
+func unpad(b []byte) (typ byte, payload []byte, err error) {
+	if len(b) == 0 {
+		return 0, nil, wrongType("the plaintext has no type")
+	}
+	typ, payload = b[0], b[1:]
+	if typ&typePadded == 0 {
+		return typ, payload, nil
+	}
+	i := len(payload) - 1
+	for i >= 0 && payload[i] == 0 {
+		i--
+	}
+	if i < 0 || payload[i] != 0x80 {
+		return 0, nil, wrongType("the padding is not in canonical form")
+	}
+	return typ &^ typePadded, payload[:i], nil
+}

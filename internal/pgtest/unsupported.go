@@ -1,0 +1,14 @@
+//go:build !unix
+
+package pgtest
+
+// local is a server that this process started: not on this system, where
+// FIELDCRYPT_TEST_POSTGRES_URL is the only way.
+type local struct{}
+
+func launch(Options) (*local, error) { return nil, errMissing }
+
+func (*local) url() string          { return "" }
+func (*local) running() bool        { return false }
+func (*local) stop()                {}
+func (*local) log() (string, error) { return "", errMissing }

@@ -1,0 +1,255 @@
+package keymgr
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// entry is the cache line of one scope.
+type entry struct {
+	scope  Scope
+	domain Domain
+	label  string // names the scope in errors and logs
+
+	cached  atomic.Pointer[opened] // nil: cold
+	unknown unknownIDs
+
+	mu      sync.Mutex
+	opening *opening // nil: none under way
+	highest uint64   // version seen so far, kept when cold
+	gone    bool     // no longer the scope's entry
+}
+
+// lock locks the entry of e's scope, which is e unless that is gone.
+func (m *Manager) lock(e *entry) *entry {
+	e.mu.Lock()
+	for e.gone {
+		e.mu.Unlock()
+		e = m.entryOf(e.scope, e.domain)
+		e.mu.Lock()
+	}
+	return e
+}
+
+func (e *entry) wrapContext() WrapContext {
+	return WrapContext{Scope: e.scope, TenantContext: e.domain.TenantContext}
+}
+
+func (e *entry) floor() uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.highest
+}
+
+// opened is a successful opening of a scope and the times that bound its use,
+// in this order.
+type opened struct {
+	keys      *Keys
+	claimed   atomic.Bool // a use has started the refresh
+	refreshAt time.Time   // from here on a use starts an opening, and does not wait
+	waitAt    time.Time   // from here on a use waits for the opening
+	deadAt    time.Time   // from here on the keys do not serve
+	failures  int         // openings since then that were not answered
+}
+
+// fresh is an opening that began at the given time. The moment of its refresh
+// is spread, so that neither scopes nor instances move in step.
+func (m *Manager) fresh(keys *Keys, began time.Time) *opened {
+	ttl := m.cfg.CacheTTL
+	return &opened{
+		keys:      keys,
+		refreshAt: began.Add(spread(ttl, 0.75, 0.95)),
+		waitAt:    began.Add(ttl),
+		deadAt:    began.Add(m.cfg.MaxStale),
+	}
+}
+
+const (
+	firstRetry = time.Second
+	lastRetry  = time.Minute
+)
+
+// extended is o after an opening at the given time that was not answered:
+// it serves on, and tries again in the background after a pause that grows.
+func (m *Manager) extended(o *opened, now time.Time) *opened {
+	ttl := m.cfg.CacheTTL
+	pause := min(firstRetry<<min(o.failures, 10), lastRetry, ttl/4)
+	return &opened{
+		keys:      o.keys,
+		refreshAt: earlier(now.Add(spread(pause, 0.5, 1)), o.deadAt),
+		waitAt:    earlier(now.Add(ttl), o.deadAt),
+		deadAt:    o.deadAt,
+		failures:  o.failures + 1,
+	}
+}
+
+func spread(d time.Duration, from, to float64) time.Duration {
+	return time.Duration(float64(d) * (from + (to-from)*rand.Float64()))
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// opening is the flight of one opening.
+type opening struct {
+	*flight[*Keys]
+	create bool  // makes the scope if it is missing
+	missed error // why it was not answered, where the keys of before serve on
+}
+
+// keys returns the keys of a scope. It waits only where it must.
+func (m *Manager) keys(ctx context.Context, e *entry) (*Keys, error) {
+	o := e.cached.Load()
+	if o != nil {
+		now := m.cfg.Now()
+		if now.Before(o.refreshAt) {
+			return o.keys, nil
+		}
+		if now.Before(o.waitAt) {
+			if !o.claimed.Load() && o.claimed.CompareAndSwap(false, true) {
+				m.join(ctx, e, o, false)
+			}
+			return o.keys, nil
+		}
+	}
+	return m.join(ctx, e, o, false).wait(ctx)
+}
+
+// join returns the opening of e that is under way, or starts one. If another
+// one has ended since the caller saw the cache line as seen, it is taken.
+func (m *Manager) join(ctx context.Context, e *entry, seen *opened, create bool) *opening {
+	e = m.lock(e)
+	defer e.mu.Unlock()
+	if e.opening != nil {
+		return e.opening
+	}
+	f := &opening{flight: newFlight[*Keys](), create: create}
+	if o := e.cached.Load(); o != nil && o != seen {
+		f.land(o.keys, nil)
+		return f
+	}
+	floor := e.highest
+	if m.launch(ctx, func(ctx context.Context) { m.run(ctx, e, f, floor) }) {
+		e.opening = f
+	} else {
+		f.land(nil, ErrClosed)
+	}
+	return f
+}
+
+// run is the work of an opening.
+func (m *Manager) run(ctx context.Context, e *entry, f *opening, floor uint64) {
+	began := m.cfg.Now()
+	keys, err := m.open(ctx, e, floor)
+	if f.create && errors.Is(err, ErrScopeNotFound) {
+		if keys, err = m.create(ctx, e); errors.Is(err, ErrScopeExists) {
+			keys, err = m.open(ctx, e, floor) // another process was first
+		}
+	}
+	f.land(m.settle(e, f, keys, err, began))
+}
+
+// settle puts the result of an opening into the cache, and returns what its
+// waiters get.
+func (m *Manager) settle(e *entry, f *opening, keys *Keys, err error, began time.Time) (*Keys, error) {
+	now := m.cfg.Now()
+	report := func() {}
+	defer func() { report() }() // without the lock: a log handler may need keys
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	current := e.opening == f // not so if the scope was evicted meanwhile
+	if current {
+		e.opening = nil
+	}
+	o := e.cached.Load()
+	switch {
+	case err == nil:
+		e.highest = max(e.highest, keys.version)
+		if o != nil && o.keys.version > keys.version {
+			return o.keys, nil // a change by this Manager has overtaken us
+		}
+		if current {
+			report = m.keep(e, keys, began)
+		}
+		return keys, nil
+	case m.closing.Err() != nil:
+		return nil, ErrClosed
+	case o != nil && now.Before(o.deadAt) && unanswered(err):
+		f.missed = err
+		if current {
+			e.cached.Store(m.extended(o, now))
+			report = func() {
+				m.cfg.Logger.Warn("keymgr: refresh failed, cached keys serve on",
+					"scope", e.label, "class", class(err), "until", o.deadAt, "error", err)
+			}
+		}
+		return o.keys, nil
+	case current:
+		report = m.drop(e, err)
+	}
+	return nil, err
+}
+
+// keep caches keys and returns how to say so. The caller holds e.mu.
+func (m *Manager) keep(e *entry, keys *Keys, began time.Time) (report func()) {
+	level := slog.LevelDebug
+	if o := e.cached.Load(); o == nil || o.keys.version != keys.version {
+		level = slog.LevelInfo
+		e.unknown.reset(m.cfg.Now())
+	}
+	e.cached.Store(m.fresh(keys, began))
+	return func() {
+		m.cfg.Logger.Log(context.Background(), level, "keymgr: scope opened", "scope", e.label, "version", keys.version)
+	}
+}
+
+// drop empties a cache line after an opening that failed for good, and returns
+// how to say so. The caller holds e.mu.
+func (m *Manager) drop(e *entry, err error) (report func()) {
+	text := "keymgr: opening a scope failed"
+	if e.cached.Swap(nil) != nil {
+		text = "keymgr: scope evicted"
+	}
+	if e.highest == 0 {
+		// Never opened: names that are made up must not fill the memory.
+		e.gone = true
+		m.entries.Delete(e.scope)
+	}
+	return func() { m.cfg.Logger.Error(text, "scope", e.label, "class", class(err), "error", err) }
+}
+
+// note caches the keys that a change by this Manager has made.
+func (m *Manager) note(e *entry, keys *Keys, began time.Time) {
+	report := func() {}
+	defer func() { report() }()
+	e = m.lock(e)
+	defer e.mu.Unlock()
+	e.highest = max(e.highest, keys.version)
+	if o := e.cached.Load(); o == nil || o.keys.version <= keys.version {
+		report = m.keep(e, keys, began)
+	}
+}
+
+// unanswered reports whether an error may pass.
+func unanswered(err error) bool {
+	return errors.Is(err, ErrKMSUnavailable) || errors.Is(err, ErrStoreUnavailable)
+}
+
+// class is the sentinel of an error, for logs.
+func class(err error) string {
+	for _, c := range append(kmsErrors(), ErrStoreUnavailable, ErrScopeNotFound, ErrRollback) {
+		if errors.Is(err, c) {
+			return c.Error()
+		}
+	}
+	return "other"
+}

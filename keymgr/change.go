@@ -1,0 +1,71 @@
+package keymgr
+
+import (
+	"context"
+	"fmt"
+)
+
+// AddKey adds a new random key to one of a scope's keysets and returns its id.
+// The key is pending: it opens and searches, and does not write before
+// [Manager.PromoteKey]. ErrConflict if the scope is changed meanwhile.
+//
+// Every change of a keyset makes a new data key and a new version. It opens
+// the scope through the KMS, whatever is cached.
+func (m *Manager) AddKey(ctx context.Context, s Scope, p Purpose) (keyID uint32, err error) {
+	return m.change(ctx, s, p, "keymgr: key added", func(d *draft) (uint32, error) {
+		return d.add(p, statePending)
+	})
+}
+
+// PromoteKey makes a pending or active key the primary, which writes.
+//
+// A process that still has the keysets of before would not find what the new
+// index key writes. So the key must be older than any process's cache can be:
+// Config.MaxStale plus Config.CacheTTL, of which this Manager's must be the
+// largest in use. ErrKeyState if it is not, or in another state;
+// ErrUnknownKey; ErrConflict if the scope is changed meanwhile.
+func (m *Manager) PromoteKey(ctx context.Context, s Scope, p Purpose, keyID uint32) error {
+	age := m.cfg.MaxStale + m.cfg.CacheTTL
+	_, err := m.change(ctx, s, p, "keymgr: key promoted", func(d *draft) (uint32, error) {
+		return keyID, d.promote(p, keyID, d.now.Add(-age))
+	})
+	return err
+}
+
+// change replaces the stored version of a scope by what edit makes of it, and
+// returns the key that edit names.
+func (m *Manager) change(ctx context.Context, s Scope, p Purpose, done string, edit func(*draft) (uint32, error)) (keyID uint32, err error) {
+	if p != Seal && p != Index {
+		return 0, fmt.Errorf("%w: there is no such purpose of keys", ErrKeyState)
+	}
+	e, ctx, end, err := m.beginChange(ctx, s)
+	if err != nil {
+		return 0, err
+	}
+	defer end()
+	began := m.cfg.Now()
+	old, err := m.open(ctx, e, e.floor())
+	if err != nil {
+		return 0, err
+	}
+	next := func() (d *draft, err error) {
+		d = old.next(m.cfg.Now(), actorFrom(ctx))
+		keyID, err = edit(d)
+		return d, err
+	}
+	if _, err := next(); err != nil { // before the KMS is asked for anything new
+		return 0, err
+	}
+	dataKey, wraps, err := m.newDataKey(ctx, e)
+	if err != nil {
+		return 0, err
+	}
+	defer clear(dataKey)
+	keys, err := m.put(ctx, e, dataKey, wraps, m.cfg.Store.Replace, next)
+	if err != nil {
+		return 0, err
+	}
+	m.cfg.Logger.Info(done, "scope", e.label, "purpose", p, "key", keyID, "version", keys.version, "actor", actorFrom(ctx))
+	m.note(e, keys, began)
+	return keyID, nil
+}

@@ -1,0 +1,169 @@
+package keymgr
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math"
+	"slices"
+	"time"
+)
+
+// Config says which domains a [Manager] serves, with which KMS keys and out of
+// which store. Only Store and Domains are required.
+type Config struct {
+	// Store keeps the wrapped keysets. It must read what was written last: a
+	// lagging replica looks like a rollback.
+	Store Store
+	// Domains are the classes of data, each with keys of its own, by name:
+	// [a-z][a-z0-9_-]{0,62}. At least one.
+	Domains map[string]Domain
+	// Lazy makes Open load nothing; scopes are then opened at first use. For
+	// operators' tools, which create, re-wrap and rotate: an application wants
+	// to fail at its start.
+	Lazy bool
+
+	// CacheTTL is the bound of revocation: within it, opened keys are opened
+	// again through the KMS, in the background while they are in use.
+	// Defaults to 5 minutes.
+	CacheTTL time.Duration
+	// MaxStale is how long keys serve after they were last opened, when since
+	// then the KMS or the store has not answered. At least CacheTTL. Defaults
+	// to 1 hour, or to CacheTTL if that is longer.
+	MaxStale time.Duration
+	// KMSTimeout bounds one call of a KEK or of Domain.TenantKEK. Defaults to
+	// 10 seconds.
+	KMSTimeout time.Duration
+	// StoreTimeout bounds one call of the Store. Defaults to 3 seconds.
+	StoreTimeout time.Duration
+
+	// MinVersions are the lowest versions of scopes that are accepted
+	// ([ErrRollback]): what a Manager remembers while it runs, kept across
+	// restarts. Defaults to none.
+	MinVersions map[Scope]uint64
+
+	// Logger gets an event when a scope is opened, fails to, is evicted or
+	// changed. Nil: silent.
+	Logger *slog.Logger
+	// Now is the clock. Defaults to time.Now; tests move it. It is called
+	// concurrently.
+	Now func() time.Time
+}
+
+// Domain is how the keys of one class of data are wrapped.
+type Domain struct {
+	// KEKs wrap the data keys: each data key is made by the first and wrapped
+	// under all of them, and any one opens it, the first that answers.
+	// Required, unless there is a TenantKEK.
+	KEKs []KEK
+	// DecryptOnly are KEKs that still open what they have wrapped, during a
+	// move to others, and wrap nothing.
+	DecryptOnly []KEK
+
+	// PerTenant gives every tenant keys of its own.
+	PerTenant bool
+	// AutoCreate makes missing scopes in Open and Ensure. Otherwise Create and
+	// the command `fieldcrypt keys create` make them.
+	AutoCreate bool
+	// TenantContext says how tenants appear in the KMS encryption context of
+	// new wraps, and in this package's log lines and errors.
+	TenantContext TenantContext
+	// TenantKEK returns the KEKs of one tenant, in place of KEKs: its own KMS
+	// key, brought along. None is an error, not a fall-back to KEKs. It is
+	// called at every opening. Nil: KEKs serve all tenants.
+	TenantKEK func(ctx context.Context, tenant string) ([]KEK, error)
+}
+
+const (
+	defaultCacheTTL     = 5 * time.Minute
+	defaultMaxStale     = time.Hour
+	defaultKMSTimeout   = 10 * time.Second
+	defaultStoreTimeout = 3 * time.Second
+
+	maxVersion = math.MaxInt64 // what a SQL bigint holds
+)
+
+// complete returns a copy of c that shares nothing the caller might change,
+// with defaults filled in, or ErrConfig.
+func (c Config) complete() (Config, error) {
+	fill := func(d *time.Duration, to time.Duration) {
+		if *d == 0 {
+			*d = to
+		}
+	}
+	fill(&c.CacheTTL, defaultCacheTTL)
+	fill(&c.MaxStale, max(defaultMaxStale, c.CacheTTL))
+	fill(&c.KMSTimeout, defaultKMSTimeout)
+	fill(&c.StoreTimeout, defaultStoreTimeout)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	c.Domains = maps.Clone(c.Domains)
+	c.MinVersions = maps.Clone(c.MinVersions)
+
+	switch {
+	case c.Store == nil:
+		return c, fmt.Errorf("%w: Store is missing", ErrConfig)
+	case len(c.Domains) == 0:
+		return c, fmt.Errorf("%w: Domains is empty: name at least one", ErrConfig)
+	case c.CacheTTL < 0 || c.KMSTimeout < 0 || c.StoreTimeout < 0:
+		return c, fmt.Errorf("%w: a duration is negative", ErrConfig)
+	case c.MaxStale < c.CacheTTL:
+		return c, fmt.Errorf("%w: MaxStale %v is below CacheTTL %v", ErrConfig, c.MaxStale, c.CacheTTL)
+	}
+	for name, d := range c.Domains {
+		if err := d.check(name); err != nil {
+			return c, err
+		}
+		d.KEKs, d.DecryptOnly = slices.Clone(d.KEKs), slices.Clone(d.DecryptOnly)
+		c.Domains[name] = d
+	}
+	for s, v := range c.MinVersions {
+		d, ok := c.Domains[s.Domain]
+		if !ok || s.Validate() != nil || d.PerTenant != (s.Tenant != "") || v > maxVersion {
+			return c, fmt.Errorf("%w: MinVersions names a scope of domain %q that cannot be", ErrConfig, clip(s.Domain))
+		}
+	}
+	return c, nil
+}
+
+func (d Domain) check(name string) error {
+	fail := func(text string) error { return fmt.Errorf("%w: domain %q: %s", ErrConfig, clip(name), text) }
+	switch {
+	case !validDomain(name):
+		return fail("the name does not match [a-z][a-z0-9_-]{0,62}")
+	case len(d.KEKs) == 0 && d.TenantKEK == nil:
+		return fail("KEKs is empty: list the KMS key that wraps its keys")
+	case d.TenantKEK != nil && !d.PerTenant:
+		return fail("TenantKEK needs PerTenant")
+	case d.TenantContext != TenantPlain && d.TenantContext != TenantSHA256:
+		return fail("TenantContext is none of the named values")
+	}
+	if problem := checkKEKs(slices.Concat(d.KEKs, d.DecryptOnly)); problem != "" {
+		return fail(problem)
+	}
+	return nil
+}
+
+// checkKEKs says what is wrong with a list of KEKs, or "".
+func checkKEKs(keks []KEK) string {
+	seen := map[string]bool{}
+	for _, k := range keks {
+		if k == nil {
+			return "a KEK is nil"
+		}
+		uri := k.URI()
+		if uri == "" {
+			return "a KEK has no URI"
+		}
+		if seen[uri] {
+			return "the KEK " + uri + " is listed twice"
+		}
+		seen[uri] = true
+	}
+	return ""
+}

@@ -1,0 +1,28 @@
+// Package keymgr keeps the keys of fieldcrypt: two Tink keysets for each
+// [Scope], wrapped by KMS keys, stored beside the data, cached, and rotated. It
+// knows nothing of fields.
+//
+//	KMS key (KEK)  wraps  data key of a scope  encrypts  the scope's two keysets
+//
+// A [Manager] opens scopes through the [KEK]s that its [Config] lists for their
+// domain, and through no others, out of a [Store]. Opening a scope is one KMS
+// call. The opened [Keys] serve from memory and are opened again through the KMS within
+// Config.CacheTTL, so that a KMS key that is disabled or denied takes effect
+// by then; when the KMS or the store does not answer, they serve on until
+// Config.MaxStale.
+//
+// # What a thief of the table can do
+//
+// Everything in a [Record] is encrypted or authenticated by a data key that only a
+// listed KEK can unwrap, and bound to domain, tenant, purpose and version: a
+// record that was changed, copied to another scope or mixed from two versions
+// does not open. A record that is older than one seen before is refused by the
+// Manager that saw it; Config.MinVersions does so across restarts. Who can
+// write the table can destroy keys; keep backups of it.
+//
+// # Backwards compatibility
+//
+// The stored formats are those of FORMAT.md, section "Wrapped keysets". They
+// change only by a new version, and every version stays readable: the vectors
+// in testdata/vectors are append-only.
+package keymgr

@@ -1,0 +1,45 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/fieldcrypt/go/keymgr"
+)
+
+// fail says where err happened and gives it its class: what the code here
+// decided keeps its sentinel, and everything that the database or the driver
+// said is keymgr.ErrStoreUnavailable.
+func fail(ctx context.Context, where string, err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, decided := range []error{
+		keymgr.ErrInvalidScope, keymgr.ErrScopeNotFound, keymgr.ErrScopeExists,
+		keymgr.ErrConflict, keymgr.ErrKeyIDTaken, keymgr.ErrKeysetInvalid,
+	} {
+		if errors.Is(err, decided) {
+			return fmt.Errorf("sqlstore: %s: %w", where, err)
+		}
+	}
+	if ctx.Err() != nil {
+		err = ctx.Err() // drivers word a cancelled statement each in their own way
+	}
+	if missingTable(err) {
+		return fmt.Errorf("sqlstore: %s: %w: no tables here, run sqlstore.Migrate (or look at the search_path): %w",
+			where, keymgr.ErrStoreUnavailable, err)
+	}
+	return fmt.Errorf("sqlstore: %s: %w: %w", where, keymgr.ErrStoreUnavailable, err)
+}
+
+// missingTable knows undefined_table from Postgres, whose drivers all have
+// SQLState, and SQLite's own text.
+func missingTable(err error) bool {
+	var pg interface{ SQLState() string }
+	if errors.As(err, &pg) {
+		return pg.SQLState() == "42P01"
+	}
+	return strings.Contains(err.Error(), "no such table: fieldcrypt_")
+}
