@@ -21,6 +21,7 @@ type fakeDB struct {
 	mu      sync.Mutex
 	answers map[string]string
 	down    bool
+	running func() // called while a query runs
 	asked   map[string]int
 }
 
@@ -50,6 +51,10 @@ func (c fakeConn) QueryContext(_ context.Context, query string, _ []driver.Named
 	defer c.mu.Unlock()
 	query = strings.Join(strings.Fields(query), " ")
 	c.asked[query]++
+	if c.running != nil {
+		c.running()
+		return nil, errors.New("interrupted (9)")
+	}
 	if answer, ok := c.answers[query]; ok {
 		return &fakeRows{answer: answer}, nil
 	}
@@ -111,6 +116,15 @@ func TestTheDatabaseIsAskedOnce(t *testing.T) {
 	}
 	if f.asked["SELECT version()"] != 1 || f.asked[versionQuery] != 3 {
 		t.Errorf("asked %v", f.asked)
+	}
+}
+
+// Drivers word a query that was cancelled while it ran each in their own way.
+func TestACancelledQuerySaysSo(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	store := sqlstore.New(openFake(t, &fakeDB{running: cancel}))
+	if _, err := store.Load(ctx, medical); !errors.Is(err, keymgr.ErrStoreUnavailable) || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want ErrStoreUnavailable and context.Canceled", err)
 	}
 }
 

@@ -114,3 +114,13 @@ func TestMigrateByARoleThatMayNotCreate(t *testing.T) {
 		t.Errorf("%d tables or indexes shadow the operator's", n)
 	}
 }
+
+// The order of Scopes is that of bytes, whatever the database sorts by.
+func TestNamesSortByBytesOnPostgres(t *testing.T) {
+	db := migrated(t, postgres(t))
+	if n := count(t, db, `
+		SELECT count(*) FROM pg_attribute a JOIN pg_collation c ON c.oid = a.attcollation
+		WHERE a.attrelid = 'fieldcrypt_keysets'::regclass AND a.attname IN ('domain', 'tenant') AND c.collname = 'C'`); n != 2 {
+		t.Errorf("%d of domain and tenant have the collation C", n)
+	}
+}

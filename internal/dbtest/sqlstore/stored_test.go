@@ -101,6 +101,7 @@ func TestTamperedRows(t *testing.T) {
 		}
 		change(t, db, `ALTER TABLE fieldcrypt_keysets DROP CONSTRAINT fieldcrypt_keysets_version_check`)
 		change(t, db, `UPDATE fieldcrypt_keysets SET version = -1`)
+		change(t, db, `UPDATE fieldcrypt_keyset_wraps SET version = -1`)
 		_, err := s.Load(t.Context(), medical)
 		wantErr(t, err, keymgr.ErrKeysetInvalid)
 		_, err = s.Version(t.Context(), medical)
