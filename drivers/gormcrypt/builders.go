@@ -1,0 +1,113 @@
+package gormcrypt
+
+import (
+	"reflect"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+// rewriters say what takes the place of a clause's expression. GORM builds every
+// statement out of these clauses, so they see what is final.
+var rewriters = map[string]func(*scope, clause.Expression) (clause.Expression, error){
+	"VALUES":      (*scope).insertValues,
+	"SET":         (*scope).updateSet,
+	"ON CONFLICT": (*scope).onConflict,
+	"WHERE":       (*scope).where,
+	"FROM":        (*scope).fromClause,
+	"SELECT":      (*scope).selectClause,
+	"GROUP BY":    (*scope).groupBy,
+	"ORDER BY":    (*scope).orderBy,
+	"RETURNING":   (*scope).returning,
+}
+
+// hookBuilders puts the rewriters before the builders that are there.
+func (b *binding) hookBuilders(db *gorm.DB) {
+	b.builders = map[string]uintptr{}
+	for name, rewrite := range rewriters {
+		prev := db.ClauseBuilders[name]
+		db.ClauseBuilders[name] = func(c clause.Clause, builder clause.Builder) {
+			if stmt, ok := builder.(*gorm.Statement); ok && !b.rewrite(stmt, &c, rewrite) {
+				return
+			}
+			if prev != nil {
+				prev(c, builder)
+			} else {
+				c.Build(builder)
+			}
+		}
+		b.builders[name] = reflect.ValueOf(db.ClauseBuilders[name]).Pointer()
+	}
+}
+
+// rewrite changes the copy of a clause that is about to be built. If it cannot,
+// the clause is not built, and the statement fails.
+func (b *binding) rewrite(stmt *gorm.Statement, c *clause.Clause, rewrite func(*scope, clause.Expression) (clause.Expression, error)) bool {
+	name := c.Name
+	e, err := c.Expression, error(nil)
+	if e != nil {
+		from, ok := e.(clause.From)
+		if !ok {
+			from, _ = stmt.Clauses["FROM"].Expression.(clause.From)
+		}
+		sc := b.scope(stmt, from)
+		if e, err = rewrite(sc, e); err == nil {
+			err = sc.hints(c)
+		}
+	}
+	if err != nil {
+		refuse(stmt, name, err)
+		return false
+	}
+	c.Expression = e
+	return true
+}
+
+// hints refuses encrypted columns in what stands around a clause.
+func (sc *scope) hints(c *clause.Clause) error {
+	for _, e := range []clause.Expression{c.BeforeExpression, c.AfterNameExpression, c.AfterExpression} {
+		if e == nil {
+			continue
+		}
+		if _, changed, err := sc.condition(e); err != nil || changed {
+			return firstError(err, queryErr("an encrypted column beside the "+c.Name+" clause"))
+		}
+	}
+	return nil
+}
+
+// intact reports whether the builders are still ours: a plugin that came later
+// and replaced one would let plaintext through.
+func (b *binding) intact(db *gorm.DB) bool {
+	for name, ours := range b.builders {
+		if now := db.ClauseBuilders[name]; now == nil || reflect.ValueOf(now).Pointer() != ours {
+			return false
+		}
+	}
+	return true
+}
+
+func (sc *scope) where(e clause.Expression) (clause.Expression, error) {
+	e, _, err := sc.condition(e)
+	return e, err
+}
+
+// keysReady returns why the keys that the statement needs could not be opened.
+// It was found before a connection was taken; to try again now could wait for
+// that connection.
+func (sc *scope) keysReady() error {
+	if v, ok := sc.stmt.Settings.Load(coldKey); ok {
+		if cold := v.(cold); cold.stmt == sc.stmt {
+			return cold.err
+		}
+	}
+	return nil
+}
+
+// cold is a failure to open keys before a statement.
+type cold struct {
+	stmt *gorm.Statement
+	err  error
+}
+
+const coldKey = "fieldcrypt:cold"

@@ -1,0 +1,72 @@
+package gormcrypt
+
+import (
+	"errors"
+
+	"gorm.io/gorm"
+)
+
+// hookCallbacks makes GORM ask before every statement, before it takes a
+// connection, and after queries.
+func (b *binding) hookCallbacks(db *gorm.DB) error {
+	const name = "fieldcrypt:before"
+	cb := db.Callback()
+	return errors.Join(
+		cb.Create().Before("*").Register(name, b.before),
+		cb.Query().Before("*").Register(name, b.beforeQuery),
+		cb.Update().Before("*").Register(name, b.before),
+		cb.Delete().Before("*").Register(name, b.before),
+		cb.Row().Before("*").Register(name, b.before),
+		cb.Raw().Before("*").Register(name, b.before),
+		cb.Query().Before("gorm:preload").Register("fieldcrypt:after", b.after),
+		cb.Create().Before("gorm:save_after_associations").Register("fieldcrypt:after", b.after),
+		cb.Update().Before("gorm:save_after_associations").Register("fieldcrypt:after", b.after),
+		cb.Delete().Before("gorm:after_delete").Register("fieldcrypt:after", b.after),
+	)
+}
+
+// before refuses statements that must not run and opens the keys of those that
+// may.
+func (b *binding) before(db *gorm.DB) {
+	if db.Error != nil {
+		return
+	}
+	if err := b.admit(db.Statement); err != nil {
+		stop(db.Statement, err)
+	}
+}
+
+// stop makes a statement fail that was not built yet, or whose text was given.
+func stop(stmt *gorm.Statement, err error) {
+	stmt.SQL.Reset()
+	stmt.Vars = nil
+	refuse(stmt, "", err)
+}
+
+func (b *binding) admit(stmt *gorm.Statement) error {
+	if stmt.Schema != nil {
+		if g := guardOf(stmt.Schema); g != nil && g.err != nil {
+			return g.err
+		}
+		if v := b.verdict(stmt.Schema); v.err != nil {
+			return v.err
+		}
+	}
+	if stmt.SQL.Len() > 0 {
+		if err := b.checkRaw(stmt); err != nil {
+			return err
+		}
+	}
+	sc := b.ofStatement(stmt)
+	if stmt.TableExpr != nil {
+		c, err := sc.mention(stmt.TableExpr.SQL, true)
+		if err = firstError(err, onColumn(c, "text in Table")); err != nil {
+			return err
+		}
+	}
+	if sc.encrypted() && !b.intact(stmt.DB) {
+		return pluginErr("another plugin has replaced a clause builder of gormcrypt; register that plugin before gormcrypt")
+	}
+	b.warm(sc)
+	return nil
+}

@@ -1,0 +1,169 @@
+package gormcrypt
+
+import (
+	"database/sql/driver"
+	"reflect"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/fieldcrypt/go/fieldcrypt"
+)
+
+// oneOf is the condition that a column is one of some values: its blind index is
+// one of their terms.
+type oneOf struct {
+	qualifier string // of text: as the caller wrote it, with the dot
+	table     string // of a structured condition
+	column    *column
+	index     *index
+	terms     []any // sealed, or nil for a NULL in the list
+	negated   bool
+	exact     bool // false, and not NULL, where the index alone is NULL
+}
+
+// oneOf makes the condition, with a term under every live key per value.
+func (sc *scope) oneOf(c *column, values []any, negated bool) (*oneOf, error) {
+	ix := sc.searchIndex(c)
+	if ix == nil {
+		return nil, unindexed(c)
+	}
+	if err := sc.keysReady(); err != nil {
+		return nil, err
+	}
+	in := &oneOf{column: c, index: ix, negated: negated, exact: sc.inverted && ix.blind.Partial()}
+	for _, v := range values {
+		if isNull(v) {
+			in.terms = append(in.terms, nil)
+			continue
+		}
+		if err := searchable(c, v); err != nil {
+			return nil, err
+		}
+		terms, err := sc.b.crypter.Terms(sc.stmt.Context, ix.blind, fieldcrypt.Row{}, plainOf(v))
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range terms {
+			in.terms = append(in.terms, sealed(t))
+		}
+	}
+	return in, nil
+}
+
+func unindexed(c *column) error {
+	return fieldErr("search", c.field, fieldcrypt.ErrUnsearchable,
+		"it has no blind index of full length for itself alone; add the option index to its tag, migrate, and re-index")
+}
+
+func (sc *scope) searchIndex(c *column) *index {
+	for _, s := range sc.from {
+		for _, t := range s.tables {
+			if ix := t.search[c.key()]; ix != nil && ix.columns[0].field.Identity() == c.field.Identity() {
+				return ix
+			}
+		}
+	}
+	for _, t := range sc.reg.tables {
+		if ix := t.search[c.key()]; ix != nil && ix.columns[0].field.Identity() == c.field.Identity() {
+			return ix
+		}
+	}
+	return nil
+}
+
+// searchable refuses values that the database would compute.
+func searchable(c *column, v any) error {
+	if v = plainOf(v); reflect.TypeOf(v) == c.field.Type {
+		return nil
+	}
+	switch v.(type) {
+	case *gorm.DB:
+		return onCiphertext(c, "comparison with a sub-query")
+	case clause.Expression, clause.Column, clause.Table, gorm.Valuer:
+		return onCiphertext(c, "comparison with an SQL expression")
+	}
+	return nil
+}
+
+// elements takes the value of a placeholder behind IN apart.
+func elements(c *column, v any) ([]any, error) {
+	v = plainOf(v)
+	if err := searchable(c, v); err != nil {
+		return nil, err
+	}
+	rv := reflect.ValueOf(v)
+	if !isList(v, rv) {
+		return []any{v}, nil
+	}
+	values := make([]any, rv.Len())
+	for i := range values {
+		values[i] = rv.Index(i).Interface()
+	}
+	return values, nil
+}
+
+// isList tells a list of values from one value that is made of bytes.
+func isList(v any, rv reflect.Value) bool {
+	if _, ok := v.(driver.Valuer); ok {
+		return false
+	}
+	return (rv.Kind() == reflect.Slice || rv.Kind() == reflect.Array) && rv.Type().Elem().Kind() != reflect.Uint8
+}
+
+// Build implements clause.Expression.
+func (in *oneOf) Build(b clause.Builder) { in.build(b, in.negated) }
+
+// NegationBuild implements clause.NegationExpressionBuilder.
+func (in *oneOf) NegationBuild(b clause.Builder) { in.build(b, !in.negated) }
+
+func (in *oneOf) build(b clause.Builder, negated bool) {
+	// Where a transform leaves nothing of a value, the index is NULL and the
+	// column is not: such a row differs from every value that is searched for.
+	differs := negated && in.index.blind.Partial()
+	if differs || in.exact {
+		b.WriteByte('(')
+		defer b.WriteByte(')')
+	}
+	in.name(b, in.index.name)
+	in.list(b, negated)
+	if differs {
+		in.also(b, " OR (", " IS NULL AND ", " IS NOT NULL)")
+	} else if in.exact {
+		in.also(b, " AND (", " IS NOT NULL OR ", " IS NULL)")
+	}
+}
+
+func (in *oneOf) also(b clause.Builder, begin, middle, end string) {
+	b.WriteString(begin)
+	in.name(b, in.index.name)
+	b.WriteString(middle)
+	in.name(b, in.column.name)
+	b.WriteString(end)
+}
+
+func (in *oneOf) name(b clause.Builder, name string) {
+	if in.table == "" {
+		b.WriteString(in.qualifier)
+	}
+	b.WriteQuoted(clause.Column{Table: in.table, Name: name})
+}
+
+func (in *oneOf) list(b clause.Builder, negated bool) {
+	if len(in.terms) == 1 {
+		b.WriteString(map[bool]string{false: " = ", true: " <> "}[negated])
+		b.AddVar(b, in.terms[0])
+		return
+	}
+	b.WriteString(map[bool]string{false: " IN (", true: " NOT IN ("}[negated])
+	if len(in.terms) == 0 {
+		b.WriteString("NULL")
+	}
+	for i, term := range in.terms {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.AddVar(b, term)
+	}
+	b.WriteByte(')')
+}

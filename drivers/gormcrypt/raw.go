@@ -1,0 +1,74 @@
+package gormcrypt
+
+import (
+	"regexp"
+	"strings"
+
+	"gorm.io/gorm"
+
+	"github.com/fieldcrypt/go/fieldcrypt"
+)
+
+const allowRawKey = "fieldcrypt:allow-raw"
+
+// AllowRaw lets the Raw or Exec that follows name encrypted columns. Nothing in
+// its text is sealed, rewritten or opened, apart from rows that are scanned into
+// a marked model: what it stores must be a stored value, and what it compares is
+// ciphertext. Index terms for it come from [fieldcrypt.Crypter.Terms].
+//
+//	gormcrypt.AllowRaw(db).Exec("UPDATE patients SET notes = NULL WHERE id = ?", id)
+func AllowRaw(db *gorm.DB) *gorm.DB { return db.Set(allowRawKey, true) }
+
+var ddlWords = wordSet("create", "alter", "drop", "comment", "pragma", "truncate", "reindex", "vacuum", "analyze", "do")
+
+// recreate is how GORM's migrator copies a SQLite table into its next form.
+var recreate = regexp.MustCompile("^INSERT INTO `(.+)__temp`\\((.*)\\) SELECT (.*) FROM `(.+)`$")
+
+// checkRaw refuses hand-written SQL that names encrypted columns: it would store
+// plaintext, or find nothing.
+func (b *binding) checkRaw(stmt *gorm.Statement) error {
+	text := stmt.SQL.String()
+	if strings.Contains(text, ddlError) {
+		return ddlRefused(text)
+	}
+	reg := b.registry.Load()
+	if !reg.concerns(text) {
+		return nil
+	}
+	p := parse(text, len(stmt.Vars), nil, false)
+	if len(p.tokens) == 0 {
+		return nil
+	}
+	if p.tokens[0].kind == word && ddlWords[p.tokens[0].name] {
+		return b.beforeDDL(stmt, text)
+	}
+	if v, ok := stmt.Settings.Load(allowRawKey); ok && v == true {
+		return nil
+	}
+	if m := recreate.FindStringSubmatch(text); m != nil && m[1] == m[4] && m[2] == m[3] {
+		return nil
+	}
+	if c := rawColumn(reg, text); c != nil {
+		return fieldErr("query", c.field, fieldcrypt.ErrQueryOnCiphertext,
+			"raw SQL that names it; use Where, Updates and Find, or gormcrypt.AllowRaw with terms for the index column")
+	}
+	return nil
+}
+
+// rawColumn returns an encrypted column that a text names beside its table.
+func rawColumn(reg *registry, text string) (c *column) {
+	var tables []*table
+	anyWord(text, func(w string) bool {
+		tables = append(tables, reg.find(w)...)
+		return false
+	})
+	anyWord(text, func(w string) bool {
+		for _, t := range tables {
+			if c = t.columns[w]; c != nil {
+				return true
+			}
+		}
+		return false
+	})
+	return c
+}

@@ -1,0 +1,56 @@
+package gormcrypt
+
+import (
+	"fmt"
+	"strings"
+
+	"gorm.io/gorm"
+
+	"github.com/fieldcrypt/go/fieldcrypt"
+)
+
+// fieldErr is an error about an encrypted field; reason says what was asked, with
+// what is to be done after a semicolon.
+func fieldErr(op string, f *fieldcrypt.Field, class error, reason string) error {
+	reason, hint, _ := strings.Cut(reason, "; ")
+	return &fieldcrypt.Error{
+		Op: op, Model: f.Model.Name, Field: f.Path, Table: f.Table, Column: f.Name,
+		Err: fmt.Errorf("%w: %s", class, reason), Hint: hint,
+	}
+}
+
+// onCiphertext refuses to compare or sort by what is stored.
+func onCiphertext(c *column, what string) error {
+	return fieldErr("query", c.field, fieldcrypt.ErrQueryOnCiphertext, what+
+		"; the column can be compared by =, <>, IN, NOT IN with placeholders, and IS [NOT] NULL; do the rest in Go on what was read")
+}
+
+// modelErr is an error about a model that cannot be used as it is declared.
+func modelErr(model, path, reason string) error {
+	reason, hint, _ := strings.Cut(reason, "; ")
+	return &fieldcrypt.Error{Op: "model", Model: model, Field: path, Err: fmt.Errorf("%w: %s", fieldcrypt.ErrModel, reason), Hint: hint}
+}
+
+// unregistered refuses a statement on a model that the plugin does not know.
+func unregistered(model, reason string) error {
+	reason, hint, _ := strings.Cut(reason, "; ")
+	return &fieldcrypt.Error{Op: "statement", Model: model, Err: fmt.Errorf("%w: %s", fieldcrypt.ErrNotRegistered, reason), Hint: hint}
+}
+
+// refuse makes a statement fail with err. The error alone is not enough: GORM
+// drops that of a sub-query, and Row would return nil. So it writes, in place of
+// the clause, a name that no database has.
+func refuse(stmt *gorm.Statement, clause string, err error) {
+	if rows, ok := stmt.Settings.Load("rows"); !ok || rows != false || stmt.DryRun { // false: Row
+		stmt.AddError(err)
+	}
+	if clause != "" {
+		stmt.WriteString(clause + " ")
+	}
+	stmt.DB.Dialector.QuoteTo(&stmt.SQL, poisonName(err))
+}
+
+// poisonName makes a name out of an error, without what quoting would cut it at.
+func poisonName(err error) string {
+	return strings.NewReplacer(".", "/", "`", "'", `"`, "'", "?", "", "$", "").Replace(err.Error())
+}

@@ -1,0 +1,239 @@
+package gormcrypt
+
+import (
+	"database/sql"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+	"gorm.io/gorm/utils"
+
+	"github.com/fieldcrypt/go/fieldcrypt"
+)
+
+const resultKey = "fieldcrypt:result"
+
+// result is what is left to do when the rows of a query have been read: fields of
+// marked models open themselves, maps and lists of values do not.
+type result struct {
+	stmt  *gorm.Statement
+	scope *scope
+
+	column *column // of a list of values; nil: a map
+	dest   any     // the caller's
+	value  reflect.Value
+}
+
+// beforeQuery is before for queries, whose destination it can see.
+func (b *binding) beforeQuery(db *gorm.DB) {
+	b.before(db)
+	if db.Error != nil {
+		return
+	}
+	stmt := db.Statement
+	sc := b.ofStatement(stmt)
+	raw := stmt.SQL.Len() > 0
+	if raw {
+		sc.addRefs(parse(stmt.SQL.String(), 0, nil, false), nil)
+	}
+	if !sc.encrypted() {
+		return
+	}
+	if isMap(elem(stmt.Dest)) {
+		stmt.Settings.Store(resultKey, &result{stmt: stmt, scope: sc})
+		return
+	}
+	if raw {
+		s := selection{scope: sc}
+		s.addStar("")
+		if err := b.checkDest(stmt, s.columns); err != nil {
+			stop(stmt, err)
+		}
+		return
+	}
+	if c := sc.plucked(); c != nil && isValueOf(elem(stmt.Dest), c) && reflect.TypeOf(stmt.Dest).Kind() == reflect.Pointer {
+		r := &result{stmt: stmt, scope: sc, column: c, dest: stmt.Dest, value: stmt.ReflectValue}
+		stmt.Settings.Store(resultKey, r)
+		list := new([]stored)
+		stmt.Dest, stmt.ReflectValue = list, reflect.ValueOf(list).Elem()
+	}
+}
+
+// plucked returns the encrypted column that is all a query selects, or nil.
+func (sc *scope) plucked() *column {
+	stmt := sc.stmt
+	col := clause.Column{}
+	s, ok := stmt.Clauses["SELECT"].Expression.(clause.Select)
+	switch {
+	case ok && len(s.Columns) == 1:
+		col = s.Columns[0]
+	case stmt.Clauses["SELECT"].Expression == nil && len(stmt.Selects) == 1:
+		col = clause.Column{Name: stmt.Selects[0], Raw: true}
+		if stmt.Schema != nil {
+			if sf := stmt.Schema.LookUpField(col.Name); sf != nil {
+				col = clause.Column{Name: sf.DBName}
+			}
+		}
+	default:
+		return nil
+	}
+	c, _, _ := sc.columnOf(col) // what is refused is refused by the builder
+	return c
+}
+
+// elem is the type of what a destination holds.
+func elem(dest any) reflect.Type {
+	t := reflect.TypeOf(dest)
+	for t != nil && t != storedType && (t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Array) {
+		t = t.Elem()
+	}
+	return t
+}
+
+func isMap(t reflect.Type) bool { return t != nil && t.Kind() == reflect.Map }
+
+var (
+	scannerType = reflect.TypeFor[sql.Scanner]()
+	timeType    = reflect.TypeFor[time.Time]()
+)
+
+// isValueOf reports whether a destination takes values of a column, and not rows.
+func isValueOf(t reflect.Type, c *column) bool {
+	return t.Kind() != reflect.Struct || t == timeType || t == elem(reflect.Zero(c.field.Type).Interface()) || reflect.PointerTo(t).Implements(scannerType)
+}
+
+// checkDest refuses destinations that would be given ciphertext.
+func (b *binding) checkDest(stmt *gorm.Statement, columns []*column) error {
+	dest := stmt.Dest
+	if len(stmt.BuildClauses) > 0 && stmt.BuildClauses[0] == "UPDATE" {
+		dest = stmt.Model // RETURNING fills the model
+	}
+	t := elem(dest)
+	switch {
+	case t == nil || t == storedType:
+		return nil
+	case isMap(t):
+		if _, ok := stmt.Settings.Load(resultKey); !ok && stmt.Schema == nil {
+			return onCiphertext(columns[0], "RETURNING into a map without a Model")
+		}
+		return nil
+	case t.Kind() != reflect.Struct:
+		if _, rows := stmt.Settings.Load("rows"); rows {
+			return nil
+		}
+		return onCiphertext(columns[0], fmt.Sprintf("SELECT into a %s", t))
+	case stmt.Schema != nil && t == stmt.Schema.ModelType && guardOf(stmt.Schema) != nil:
+		return nil
+	}
+	own := &gorm.Statement{DB: stmt.DB}
+	if own.Parse(reflect.New(t).Interface()) != nil {
+		return nil // GORM says so itself
+	}
+	tables := b.tablesOf(own.Schema)
+	for _, c := range columns {
+		sf := own.Schema.LookUpField(c.name)
+		if sf == nil || !sf.Readable {
+			continue
+		}
+		if !isEncrypted(sf) {
+			return unregistered(t.String(), fmt.Sprintf(
+				"its field %s would be given the ciphertext of %s; embed gormcrypt.Encrypted in it and tag the field %s:\"%s,id=%s\"",
+				sf.Name, c.field.Identity(), fieldcrypt.TagName, c.field.Domain, c.field.Identity()))
+		}
+		if theirs := tables[0].columns[c.key()]; theirs != nil && theirs.field.Identity() != c.field.Identity() {
+			return modelErr(t.String(), theirs.field.Path, fmt.Sprintf("its identity is %s, and it is read from %s; tag it %s:\"%s,id=%s\"",
+				theirs.field.Identity(), c.field.Identity(), fieldcrypt.TagName, c.field.Domain, c.field.Identity()))
+		}
+	}
+	return nil
+}
+
+// after opens what a statement has read into maps and lists of values.
+func (b *binding) after(db *gorm.DB) {
+	stmt := db.Statement
+	v, ok := stmt.Settings.Load(resultKey)
+	if !ok {
+		if stmt.Schema != nil && guardOf(stmt.Schema) != nil && isMap(elem(stmt.Dest)) { // RETURNING
+			b.openMaps(db, b.ofStatement(stmt), func(v any) bool { _, ok := v.(stored); return ok })
+		}
+		return
+	}
+	r := v.(*result)
+	if r.stmt != stmt {
+		return // of the statement that this one was made from
+	}
+	stmt.Settings.Delete(resultKey)
+	if r.column == nil {
+		b.openMaps(db, r.scope, func(any) bool { return true })
+		return
+	}
+	read := *stmt.Dest.(*[]stored)
+	stmt.Dest, stmt.ReflectValue = r.dest, r.value
+	if db.Error == nil {
+		db.AddError(b.fill(db, r, read))
+	}
+}
+
+// openMaps opens the values in maps that mine says came from the database.
+func (b *binding) openMaps(db *gorm.DB, sc *scope, mine func(any) bool) {
+	var maps []map[string]any
+	switch dest := db.Statement.Dest.(type) {
+	case map[string]any:
+		maps = append(maps, dest)
+	case *map[string]any:
+		maps = append(maps, *dest)
+	case *[]map[string]any:
+		maps = *dest
+	case []map[string]any:
+		maps = dest
+	}
+	for _, m := range maps {
+		for key, v := range m {
+			c := sc.resultColumn(key)
+			if c == nil || v == nil || !mine(v) {
+				continue
+			}
+			opened, err := b.open(db, c, v)
+			if err != nil {
+				delete(m, key)
+				db.AddError(err)
+				continue
+			}
+			m[key] = opened
+		}
+	}
+}
+
+func (b *binding) open(db *gorm.DB, c *column, v any) (any, error) {
+	var bytes stored
+	switch v := v.(type) {
+	case stored:
+		bytes = v
+	case []byte:
+		bytes = v
+	default:
+		bytes = stored{} // no sealed value
+	}
+	dst := reflect.New(c.field.Type).Elem()
+	if err := b.crypter.Open(db.Statement.Context, c.field, bytes, dst, fieldcrypt.Row{}); err != nil {
+		return nil, err
+	}
+	return dst.Interface(), nil
+}
+
+// resultColumn resolves the name of a result's column: "mrn", or "Doctor__email"
+// of a relation that was joined.
+func (sc *scope) resultColumn(name string) *column {
+	names := utils.SplitNestedRelationName(name)
+	last := strings.ToLower(names[len(names)-1])
+	if len(names) == 1 {
+		return sc.from[0].column(last)
+	}
+	if s := sc.alias(strings.ToLower(utils.JoinNestedRelationNames(names[:len(names)-1]))); s != nil {
+		return s.column(last)
+	}
+	return nil
+}

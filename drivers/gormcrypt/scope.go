@@ -1,0 +1,217 @@
+package gormcrypt
+
+import (
+	"fmt"
+	"strings"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+	"gorm.io/gorm/schema"
+
+	"github.com/fieldcrypt/go/fieldcrypt"
+)
+
+// scope is what names mean in one statement.
+type scope struct {
+	reg  *registry
+	b    *binding
+	stmt *gorm.Statement
+	from []source // the statement's own table first
+
+	inverted bool // under a NOT: a condition must be false where it is not true
+}
+
+// source is a table of the statement, or a sub-select that stands for one.
+type source struct {
+	alias  string   // lower case
+	path   string   // as SQL names it, lower case; "" for a sub-select
+	tables []*table // what is encrypted in it; nil for nothing
+}
+
+func (s *source) column(name string) *column {
+	for _, t := range s.tables {
+		if c := t.columns[name]; c != nil {
+			return c
+		}
+	}
+	return nil
+}
+
+// scope resolves the names of a statement whose FROM clause is from.
+func (b *binding) scope(stmt *gorm.Statement, from clause.From) *scope {
+	sc := &scope{reg: b.registry.Load(), b: b, stmt: stmt}
+	sc.addMain()
+	for _, t := range from.Tables {
+		if t.Name != clause.CurrentTable {
+			sc.add(t.Name, t.Alias, sc.reg.find(strings.ToLower(t.Name)))
+		}
+	}
+	for _, j := range from.Joins {
+		if j.Expression == nil {
+			sc.add(j.Table.Name, j.Table.Alias, sc.reg.find(strings.ToLower(j.Table.Name)))
+			continue
+		}
+		sql, vars := textOf(j.Expression)
+		sc.addRefs(parse(sql, len(vars), nil, false), vars)
+	}
+	for _, j := range stmt.Joins { // a relation that is joined as a sub-select has its alias here alone
+		if rel := relation(stmt.Schema, j.Name); rel != nil && j.Expression != nil {
+			sc.add("", j.Alias, b.tablesOf(rel.FieldSchema))
+		}
+	}
+	if _, ok := stmt.Clauses["ON CONFLICT"]; ok {
+		sc.add(sc.from[0].path, "excluded", sc.from[0].tables)
+	}
+	return sc
+}
+
+// ofStatement is scope with the statement's own FROM clause.
+func (b *binding) ofStatement(stmt *gorm.Statement) *scope {
+	from, _ := stmt.Clauses["FROM"].Expression.(clause.From)
+	return b.scope(stmt, from)
+}
+
+// addMain adds the tables of the statement's Model and Table.
+func (sc *scope) addMain() {
+	stmt := sc.stmt
+	own := sc.b.tablesOf(stmt.Schema)
+	switch {
+	case stmt.TableExpr == nil:
+		sc.add(stmt.Table, "", append(own, sc.reg.find(strings.ToLower(stmt.Table))...))
+		return
+	case stmt.Schema != nil && own == nil && stmt.TableExpr.SQL == stmt.Quote(stmt.Schema.Table):
+		// A plain model that names its schema: a table of that name in another
+		// one is another table.
+		sc.add(stmt.Schema.Table, stmt.Table, sc.reg.exactly(strings.ToLower(stmt.Schema.Table)))
+		return
+	}
+	sc.addRefs(parse(stmt.TableExpr.SQL, len(stmt.TableExpr.Vars), nil, true), stmt.TableExpr.Vars)
+	for i := range sc.from {
+		if sc.from[i].alias == strings.ToLower(stmt.Table) {
+			sc.from[0], sc.from[i] = sc.from[i], sc.from[0]
+		}
+	}
+	if len(sc.from) == 0 {
+		sc.add(stmt.Table, "", nil)
+	}
+	sc.from[0].tables = append(own, sc.from[0].tables...)
+}
+
+func (sc *scope) add(path, alias string, tables []*table) {
+	if alias == "" {
+		_, alias = splitPath(path)
+	}
+	sc.from = append(sc.from, source{strings.ToLower(alias), strings.ToLower(path), tables})
+}
+
+// addRefs adds the tables that a text names, of its own level.
+func (sc *scope) addRefs(p *parsed, vars []any) {
+	inner := sc.inside(p, vars)
+	for _, ref := range p.levels[0].refs {
+		if ref.path == "" {
+			sc.add("", ref.alias, inner)
+		} else {
+			sc.add(ref.path, ref.alias, sc.reg.find(ref.path))
+		}
+	}
+}
+
+// inside returns the tables from which the sub-selects of a text may bring
+// encrypted columns along.
+func (sc *scope) inside(p *parsed, vars []any) (tables []*table) {
+	for _, l := range p.levels[1:] {
+		for _, ref := range l.refs {
+			tables = append(tables, sc.reg.find(ref.path)...)
+		}
+	}
+	for _, v := range vars {
+		if sub, ok := v.(*gorm.DB); ok {
+			tables = append(tables, sc.b.tablesOfQuery(sub)...)
+		}
+	}
+	return tables
+}
+
+// encrypted reports whether a table of the statement has encrypted columns.
+func (sc *scope) encrypted() bool {
+	for i := range sc.from {
+		if len(sc.from[i].tables) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// alias returns the encrypted source that is called so, or nil.
+func (sc *scope) alias(name string) *source {
+	for i := range sc.from {
+		if sc.from[i].alias == name && len(sc.from[i].tables) > 0 {
+			return &sc.from[i]
+		}
+	}
+	return nil
+}
+
+// find resolves a column of the statement: nil if it is not encrypted.
+func (sc *scope) find(qualifier, name string) (*column, error) {
+	qualifier, name = strings.ToLower(qualifier), strings.ToLower(name)
+	switch {
+	case !sc.reg.encrypts(name):
+		return nil, nil
+	case qualifier == "":
+		return sc.unqualified(name)
+	case qualifier == clause.CurrentTable:
+		return sc.from[0].column(name), nil
+	}
+	_, alias := splitPath(qualifier)
+	for i := range sc.from {
+		if sc.from[i].alias == alias {
+			return sc.from[i].column(name), nil
+		}
+	}
+	for _, t := range sc.reg.find(qualifier) { // of a query around this one
+		if c := t.columns[name]; c != nil {
+			return c, nil
+		}
+	}
+	if len(sc.reg.find(qualifier)) > 0 || isTable(sc.stmt.Schema, qualifier) {
+		return nil, nil
+	}
+	return nil, unclear(sc.reg.column(name), fmt.Sprintf("%s.%s: no table of the statement is called %s", qualifier, name, qualifier))
+}
+
+func (sc *scope) unqualified(name string) (found *column, err error) {
+	for i := range sc.from {
+		c := sc.from[i].column(name)
+		if c != nil && found != nil && c.field.Identity() != found.field.Identity() {
+			return nil, unclear(c, "two tables of the statement encrypt a column "+name)
+		}
+		if c != nil {
+			found = c
+		}
+	}
+	return found, nil
+}
+
+func unclear(c *column, what string) error {
+	return fieldErr("query", c.field, fieldcrypt.ErrQueryOnCiphertext, what+"; qualify the column with its table")
+}
+
+func isTable(s *schema.Schema, name string) bool { return s != nil && strings.EqualFold(s.Table, name) }
+
+// relation finds a relation by its path, "Manager.Company".
+func relation(s *schema.Schema, path string) (rel *schema.Relationship) {
+	for _, name := range strings.Split(path, ".") {
+		if s == nil {
+			return nil
+		}
+		s.Relationships.Mux.RLock()
+		rel = s.Relationships.Relations[name]
+		s.Relationships.Mux.RUnlock()
+		if rel == nil {
+			return nil
+		}
+		s = rel.FieldSchema
+	}
+	return rel
+}

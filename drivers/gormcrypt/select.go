@@ -1,0 +1,248 @@
+package gormcrypt
+
+import (
+	"slices"
+	"strings"
+
+	"gorm.io/gorm/clause"
+	"gorm.io/gorm/utils"
+)
+
+// selection is what a SELECT or RETURNING brings back.
+type selection struct {
+	*scope
+	columns  []*column // encrypted ones
+	names    []string  // of all that are named, lower case
+	star     bool
+	distinct bool
+}
+
+// selectClause lets encrypted columns be read as they are, under their own names:
+// computed, renamed or made distinct, they would come back as ciphertext.
+func (sc *scope) selectClause(e clause.Expression) (clause.Expression, error) {
+	s := selection{scope: sc}
+	if err := s.add(e); err != nil {
+		return nil, err
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// returning is selectClause for RETURNING.
+func (sc *scope) returning(e clause.Expression) (clause.Expression, error) {
+	r, ok := e.(clause.Returning)
+	if !ok {
+		return sc.selectClause(e)
+	}
+	s := selection{scope: sc}
+	if err := s.add(clause.Select{Columns: r.Columns}); err != nil {
+		return nil, err
+	}
+	return e, s.check()
+}
+
+func (s *selection) add(e clause.Expression) error {
+	switch e := e.(type) {
+	case clause.Select:
+		s.distinct = s.distinct || e.Distinct
+		if len(e.Columns) == 0 {
+			s.addStar("")
+		}
+		for _, col := range e.Columns {
+			if err := s.addColumn(col); err != nil {
+				return err
+			}
+		}
+		return nil
+	case clause.CommaExpression:
+		for _, each := range e.Exprs {
+			if err := s.add(each); err != nil {
+				return err
+			}
+		}
+		return nil
+	case clause.Expr:
+		if col, ok := first(e.Vars).(clause.Column); ok && len(e.Vars) == 1 {
+			switch strings.ToUpper(e.SQL) {
+			case "?":
+				return s.addColumn(col)
+			case "COUNT(?)":
+				return nil // NULL is stored as NULL
+			}
+		}
+	}
+	text, vars := textOf(e)
+	if text == "" {
+		return s.unknown(e)
+	}
+	if _, changed, err := s.values(vars); err != nil || changed {
+		return firstError(err, queryErr("an encrypted column among the values of SELECT"))
+	}
+	return s.addText(text, len(vars))
+}
+
+func (s *selection) addColumn(col clause.Column) error {
+	if col.Raw {
+		return s.addText(col.Name, 0)
+	}
+	c, _, err := s.columnOf(col)
+	if err != nil {
+		return err
+	}
+	_, name := splitPath(strings.ToLower(unquote(col.Name)))
+	s.names = append(s.names, name)
+	if c == nil {
+		return nil
+	}
+	if col.Alias != "" && !strings.EqualFold(col.Alias, c.name) && col.Alias != utils.NestedRelationName(col.Table, col.Name) {
+		return onCiphertext(c, "SELECT under another name")
+	}
+	s.columns = append(s.columns, c)
+	return nil
+}
+
+// addText reads a list of columns. An encrypted one must stand there alone.
+func (s *selection) addText(text string, values int) error {
+	r := rewriter{scope: s.scope, parsed: parse(text, values, nil, false)}
+	for i, t := range r.tokens {
+		before := r.peek(i - 1)
+		switch {
+		case t.is("distinct"):
+			s.distinct = true
+		case t.is("*") && (i == 0 || before.is(",", "distinct")):
+			s.addStar("")
+		case t.is("*") && before.is("."):
+			s.addStar(r.peek(i - 2).name)
+		case t.ident() && r.peek(i+1).is(",", "") && (i == 0 || before.is(",", ".", "distinct")):
+			s.names = append(s.names, t.name)
+		}
+	}
+	if !s.concerned(text) {
+		return nil
+	}
+	return r.each(func(c *column, i, end int) (int, error) {
+		before, after := r.peek(i-1), r.peek(end)
+		if after.is("as") {
+			after = r.peek(end + 1)
+		}
+		if after.ident() && strings.EqualFold(after.name, c.name) {
+			after = r.peek(end + 2)
+		}
+		if i > 0 && !before.is(",", "distinct") || !after.is(",", "") {
+			return 0, onCiphertext(c, "SELECT of an expression, or under another name")
+		}
+		s.columns = append(s.columns, c)
+		return end, nil
+	})
+}
+
+// addStar adds the columns of one table, or of all.
+func (s *selection) addStar(alias string) {
+	s.star = true
+	for i := range s.from {
+		if alias != "" && s.from[i].alias != alias {
+			continue
+		}
+		for _, t := range s.from[i].tables {
+			for _, c := range t.columns {
+				s.columns = append(s.columns, c)
+			}
+		}
+	}
+}
+
+// check refuses a selection whose encrypted columns cannot be opened, or not be
+// told apart.
+func (s *selection) check() error {
+	if len(s.columns) == 0 {
+		return nil
+	}
+	c := s.columns[0]
+	if s.distinct && !s.star && !s.hasPrimaryKey() {
+		return onCiphertext(c, "DISTINCT without the primary key")
+	}
+	if rows, ok := s.stmt.Settings.Load("rows"); ok {
+		if rows == false {
+			return onCiphertext(c, "Row, which hands out what is stored; use First, Take or Pluck")
+		}
+		if !s.star && len(s.names) == 1 {
+			return onCiphertext(c, "Scan or Rows of the one column, which hand out what is stored; use Pluck")
+		}
+	}
+	if err := s.keysReady(); err != nil {
+		return err
+	}
+	return s.b.checkDest(s.stmt, s.columns)
+}
+
+func (s *selection) hasPrimaryKey() bool {
+	if s.stmt.Schema == nil || len(s.stmt.Schema.PrimaryFieldDBNames) == 0 {
+		return false
+	}
+	for _, name := range s.stmt.Schema.PrimaryFieldDBNames {
+		if !slices.Contains(s.names, strings.ToLower(name)) {
+			return false
+		}
+	}
+	return true
+}
+
+// groupBy refuses to group by ciphertext and rewrites HAVING.
+func (sc *scope) groupBy(e clause.Expression) (clause.Expression, error) {
+	g, ok := e.(clause.GroupBy)
+	if !ok {
+		return sc.where(e)
+	}
+	for _, col := range g.Columns {
+		if err := sc.refuseColumn(col, "GROUP BY"); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	g.Having, _, err = sc.conditions(g.Having)
+	return g, err
+}
+
+// orderBy refuses to sort by ciphertext.
+func (sc *scope) orderBy(e clause.Expression) (clause.Expression, error) {
+	o, ok := e.(clause.OrderBy)
+	if !ok {
+		return sc.where(e)
+	}
+	for _, col := range o.Columns {
+		if err := sc.refuseColumn(col.Column, "ORDER BY"); err != nil {
+			return nil, err
+		}
+	}
+	if o.Expression == nil {
+		return e, nil
+	}
+	text, _ := textOf(o.Expression)
+	if c, err := sc.mention(text, false); err != nil || c != nil {
+		return nil, firstError(err, onColumn(c, "ORDER BY"))
+	}
+	next, changed, err := sc.condition(o.Expression)
+	if changed {
+		o.Expression = next
+	}
+	return o, err
+}
+
+func (sc *scope) refuseColumn(col clause.Column, what string) error {
+	if col.Raw {
+		c, err := sc.mention(col.Name, false)
+		return firstError(err, onColumn(c, what))
+	}
+	c, _, err := sc.columnOf(col)
+	return firstError(err, onColumn(c, what))
+}
+
+// onColumn is onCiphertext, or nil where there is no column.
+func onColumn(c *column, what string) error {
+	if c == nil {
+		return nil
+	}
+	return onCiphertext(c, what)
+}

@@ -1,0 +1,292 @@
+package gormcrypt
+
+import (
+	"strings"
+
+	"gorm.io/gorm/clause"
+)
+
+// A rewriter turns text that compares encrypted columns into a template.
+type rewriter struct {
+	*scope
+	*parsed
+	vars   []any
+	named  map[string]any
+	spread bool // every placeholder takes a slice apart
+	out    template
+	done   int     // of the text, in bytes
+	last   *column // that was compared; nil: the text stays as it is
+}
+
+// textCondition rewrites an expression that is made of SQL text.
+func (sc *scope) textCondition(e clause.Expression) (_ clause.Expression, changed bool, err error) {
+	r := rewriter{scope: sc}
+	text := ""
+	switch e := e.(type) {
+	case clause.Expr:
+		text, r.vars, r.spread = e.SQL, e.Vars, e.WithoutParentheses
+	case clause.NamedExpr:
+		text, r.vars, r.named = e.SQL, e.Vars, namedValues(e.Vars)
+	}
+	if sc.concerned(text) {
+		r.parsed = parse(text, len(r.vars), r.named, false)
+		if anyWord(text, func(w string) bool { return w == "not" || w == "case" }) {
+			defer func(was bool) { sc.inverted = was }(sc.inverted)
+			sc.inverted = true
+		}
+		if err := r.run(); err != nil {
+			return nil, false, err
+		}
+		if r.last != nil {
+			return r.out, true, nil
+		}
+	}
+	for _, v := range r.named {
+		if _, changed, err := sc.value(v); err != nil || changed {
+			return nil, false, firstError(err, queryErr("a condition on an encrypted column among named values; write it into the text"))
+		}
+	}
+	vars, changed, err := sc.values(r.vars)
+	if err != nil || !changed {
+		return e, false, err
+	}
+	switch e := e.(type) {
+	case clause.Expr:
+		e.Vars = vars
+		return e, true, nil
+	case clause.NamedExpr:
+		e.Vars = vars
+		return e, true, nil
+	}
+	return e, false, nil
+}
+
+// concerned reports whether text may name something that is encrypted.
+func (sc *scope) concerned(text string) bool {
+	return sc.reg.concerns(text) || anyWord(text, func(w string) bool { return sc.alias(w) != nil })
+}
+
+// run rewrites the comparisons of the text.
+func (r *rewriter) run() error {
+	if err := r.each(r.comparison); err != nil || r.last == nil {
+		return err
+	}
+	if err := r.copy(len(r.text)); err != nil {
+		return err
+	}
+	if r.named == nil && r.binds() < len(r.vars) {
+		return onCiphertext(r.last, "text with more values than placeholders")
+	}
+	return nil
+}
+
+// each calls visit for every encrypted column that the text names, in
+// tokens[i:end]; visit says where to go on.
+func (r *rewriter) each(visit func(c *column, i, end int) (next int, err error)) error {
+	for i := 0; i < len(r.tokens); {
+		if !r.tokens[i].ident() || r.table[i] {
+			i++
+			continue
+		}
+		end, path := r.path(i)
+		c, err := r.columnAt(i, end, path)
+		switch {
+		case err != nil:
+			return err
+		case c == nil:
+			i = end
+		case r.opaque || r.holes:
+			return onCiphertext(c, "text with a comment, an escape, or a placeholder inside quotes")
+		default:
+			if i, err = visit(c, i, end); err != nil {
+				return err
+			}
+		}
+	}
+	if c := r.hidden(); r.opaque && c != nil {
+		return onCiphertext(c, "text with a comment or an escape")
+	}
+	return nil
+}
+
+// mention returns the first encrypted column that a text names, for whatever.
+func (sc *scope) mention(text string, tables bool) (found *column, err error) {
+	if !sc.concerned(text) {
+		return nil, nil
+	}
+	r := rewriter{scope: sc, parsed: parse(text, 0, nil, tables)}
+	err = r.each(func(c *column, _, end int) (int, error) {
+		if found == nil {
+			found = c
+		}
+		return end, nil
+	})
+	return found, err
+}
+
+// columnAt resolves the path that stands at token i: nil for what is not
+// encrypted, an error for a whole row.
+func (r *rewriter) columnAt(i, end int, path string) (*column, error) {
+	if r.peek(end).is("(") {
+		return nil, nil // a function; its arguments come next
+	}
+	qualifier, name := splitPath(path)
+	c, err := r.findIn(r.parsed, r.level[i], qualifier, name)
+	if c != nil || err != nil || qualifier != "" || r.peek(end).is(".") {
+		return c, err
+	}
+	if row := r.rowIn(r.parsed, r.level[i], name); row != nil && r.tokens[i].kind == word {
+		return nil, onCiphertext(row, "the whole row "+name+" as a value")
+	}
+	return nil, nil
+}
+
+// hidden returns an encrypted column that a text with opaque parts may hold:
+// what stands in and behind them was not read.
+func (r *rewriter) hidden() (c *column) {
+	namesTable := anyWord(r.text, func(w string) bool { return len(r.reg.find(w)) > 0 })
+	anyWord(r.text, func(w string) bool {
+		if r.reg.encrypts(w) && (namesTable || r.encrypted()) {
+			c = r.reg.column(w)
+		}
+		return c != nil
+	})
+	return c
+}
+
+// copy copies the text up to a byte, with its placeholders.
+func (r *rewriter) copy(to int) error {
+	for _, t := range r.tokens {
+		if t.kind != bind || t.at < r.done || t.at >= to {
+			continue
+		}
+		v, _, err := r.value(r.bound(t))
+		if err != nil {
+			return err
+		}
+		r.out.pieces = append(r.out.pieces, r.text[r.done:t.at], hole{v, r.spread || t.at > 0 && r.text[t.at-1] == '('})
+		r.done = t.end
+	}
+	r.out.pieces = append(r.out.pieces, r.text[r.done:to])
+	r.done = to
+	return nil
+}
+
+// bound returns the value of a placeholder.
+func (r *rewriter) bound(t token) any {
+	if t.value >= 0 {
+		return r.vars[t.value]
+	}
+	return r.named[t.name]
+}
+
+func (r *rewriter) binds() (n int) {
+	for _, t := range r.tokens {
+		if t.kind == bind && t.value >= 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findIn resolves a column in a level of a text.
+func (sc *scope) findIn(p *parsed, level int, qualifier, name string) (*column, error) {
+	if level == 0 || !sc.reg.encrypts(name) {
+		return sc.find(qualifier, name)
+	}
+	if qualifier != "" {
+		_, alias := splitPath(qualifier)
+		for l := level; l > 0; l = p.levels[l].parent {
+			for _, ref := range p.levels[l].refs {
+				if ref.alias == alias {
+					return sc.columnOfRef(p, ref, name)
+				}
+			}
+		}
+		return sc.find(qualifier, name)
+	}
+	for _, ref := range p.levels[level].refs {
+		if c, err := sc.columnOfRef(p, ref, name); c != nil || err != nil {
+			return c, err
+		}
+	}
+	// A table of this select may have a plain column of that name, or it is
+	// the encrypted one of a table around it: only a qualifier can tell.
+	for l := range p.levels {
+		for _, ref := range p.levels[l].refs {
+			if c, _ := sc.columnOfRef(p, ref, name); c != nil {
+				return nil, unclear(c, name+" in a sub-select")
+			}
+		}
+	}
+	if c, _ := sc.unqualified(name); c != nil {
+		return nil, unclear(c, name+" in a sub-select")
+	}
+	return nil, nil
+}
+
+// columnOfRef returns the encrypted column of a table that a text names. A
+// sub-select that may carry it along is refused.
+func (sc *scope) columnOfRef(p *parsed, ref tableRef, name string) (*column, error) {
+	if ref.path == "" {
+		for _, t := range sc.inside(p, nil) {
+			if c := t.columns[name]; c != nil {
+				return nil, onCiphertext(c, "a column of a sub-select in FROM")
+			}
+		}
+		return nil, nil
+	}
+	for _, t := range sc.tablesAt(ref.path) {
+		if c := t.columns[name]; c != nil {
+			return c, nil
+		}
+	}
+	return nil, nil
+}
+
+// tablesAt returns what is encrypted in a table that text names.
+func (sc *scope) tablesAt(path string) []*table {
+	for _, s := range sc.from {
+		if s.path == path && path != "" {
+			return s.tables
+		}
+	}
+	return sc.reg.find(path)
+}
+
+// rowIn returns an encrypted column of the table that name stands for as a
+// whole, or nil.
+func (sc *scope) rowIn(p *parsed, level int, name string) *column {
+	for l := level; l > 0; l = p.levels[l].parent {
+		for _, ref := range p.levels[l].refs {
+			if ref.alias == name {
+				return anyColumn(sc.tablesAt(ref.path))
+			}
+		}
+	}
+	if s := sc.alias(name); s != nil {
+		return anyColumn(s.tables)
+	}
+	return nil
+}
+
+func anyColumn(tables []*table) *column {
+	for _, t := range tables {
+		for _, c := range t.columns {
+			return c
+		}
+	}
+	return nil
+}
+
+// unquote takes the quotes off a name that a caller has quoted.
+func unquote(name string) string { return strings.Trim(name, "`\"[] ") }

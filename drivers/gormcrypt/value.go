@@ -1,0 +1,141 @@
+package gormcrypt
+
+import (
+	"bytes"
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"io"
+	"reflect"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/fieldcrypt/go/fieldcrypt"
+)
+
+// redactedText is how values of encrypted fields print.
+const redactedText = "<encrypted>"
+
+// plain is the value of an encrypted field on its way from a struct to the
+// builders, which seal it or turn it into index terms. Wherever else it ends
+// up, it prints nothing and cannot reach the database.
+type plain struct {
+	field *fieldcrypt.Field
+	v     any // of field.Type
+}
+
+// plainOf returns what a caller or GORM gave for an encrypted field.
+func plainOf(v any) any {
+	switch v := v.(type) {
+	case *plain:
+		return v.v
+	case unsealed:
+		return v.plain.v
+	}
+	return v
+}
+
+// Value returns the value together with an error: GORM compares what Value
+// returns (Statement.Changed, IS NULL) and drops the error, and whoever would
+// store it looks at the error first.
+func (p *plain) Value() (driver.Value, error) {
+	if isNull(p.v) {
+		return nil, nil
+	}
+	return p.v, errNotSealed(p.field)
+}
+
+// isNull reports whether GORM writes IS NULL for a value.
+func isNull(v any) bool {
+	if v == nil {
+		return true
+	}
+	if rv := reflect.ValueOf(v); rv.Kind() == reflect.Pointer && rv.IsNil() {
+		return true
+	}
+	valuer, ok := v.(driver.Valuer)
+	if !ok {
+		return false
+	}
+	inner, err := valuer.Value()
+	return err == nil && inner == nil
+}
+
+// GormValue is asked when GORM adds a value to a statement, so it sees only
+// those that no builder has taken.
+func (p *plain) GormValue(context.Context, *gorm.DB) clause.Expr {
+	return clause.Expr{SQL: "?", Vars: []any{unsealed{p}}}
+}
+
+// Format implements fmt.Formatter.
+func (p *plain) Format(s fmt.State, _ rune) { io.WriteString(s, redactedText) }
+
+// MarshalJSON implements json.Marshaler.
+func (p *plain) MarshalJSON() ([]byte, error) { return []byte(`"` + redactedText + `"`), nil }
+
+// unsealed is a plain value in a statement's list of values. The conditions of a
+// relation that is joined come to their builder that way; a database never gets it.
+type unsealed struct{ plain *plain }
+
+// Value implements driver.Valuer: it refuses.
+func (u unsealed) Value() (driver.Value, error) { return redactedText, errNotSealed(u.plain.field) }
+
+// Format implements fmt.Formatter.
+func (u unsealed) Format(s fmt.State, _ rune) { io.WriteString(s, redactedText) }
+
+func errNotSealed(f *fieldcrypt.Field) error {
+	return fieldErr("write", f, fieldcrypt.ErrUnsupported, "the value took a way to the database that gormcrypt does not know, unsealed")
+}
+
+// sealed is a stored value or an index term on its way to the database.
+type sealed []byte
+
+// String implements fmt.Stringer for GORM's logger.
+func (s sealed) String() string { return redactedText }
+
+// Format implements fmt.Formatter.
+func (s sealed) Format(st fmt.State, _ rune) { io.WriteString(st, redactedText) }
+
+// toSQL keeps NULL NULL.
+func toSQL(b []byte) any {
+	if b == nil {
+		return nil
+	}
+	return sealed(b)
+}
+
+// stored is what a column held, on its way from the database; nil is NULL.
+// Encrypted fields are scanned into a **stored, so that NULL stays a nil pointer
+// as in GORM's own fields.
+type stored []byte
+
+// Scan implements sql.Scanner.
+func (s *stored) Scan(src any) error {
+	switch src := src.(type) {
+	case nil:
+		*s = nil
+	case []byte:
+		if *s = bytes.Clone(src); *s == nil {
+			*s = stored{}
+		}
+	default: // a database without types gave text or a number: no sealed value
+		*s = stored{}
+	}
+	return nil
+}
+
+// Format implements fmt.Formatter.
+func (s stored) Format(st fmt.State, _ rune) { io.WriteString(st, redactedText) }
+
+// holders makes what encrypted columns are scanned into (schema.FieldNewValuePool).
+type holders struct{}
+
+func (holders) Get() any { return new(*stored) }
+func (holders) Put(any)  {}
+
+// refusedValue is what the fields of a model that cannot be used hold.
+type refusedValue struct{ err error }
+
+// Value implements driver.Valuer: it refuses.
+func (r refusedValue) Value() (driver.Value, error) { return nil, r.err }
