@@ -1,0 +1,52 @@
+# The tests need Go and, for those that use a database, Postgres: .ci/postgres
+# finds or installs it. make without a target prints what there is to make.
+
+# Soak tests (func TestSoak...) read FIELDCRYPT_SOAK: unset, they are skipped;
+# "short", they take seconds each; "long", they take as long as they need.
+SOAK_TIMEOUT ?= 12h
+
+# How long each fuzz target runs, and which benchmarks do.
+FUZZTIME ?= 1m
+BENCH ?= .
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: help test race lint ci soak bench fuzz vectors api verify
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+test: ## run the tests, after seeing to it that there is a Postgres
+	@.ci/test
+
+race: ## the same with the race detector (needs a C compiler)
+	@.ci/test -race
+
+lint: ## gofmt, go vet and staticcheck
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w:" $$unformatted; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+ci: lint ## what the CI runs: lint, then the tests with the race detector and a short soak
+	@FIELDCRYPT_SOAK=short .ci/test -race
+
+soak: ## the long tests: a million rows, hundreds of rounds
+	@FIELDCRYPT_SOAK=long .ci/test -run '^TestSoak' -timeout $(SOAK_TIMEOUT)
+
+bench: ## run the benchmarks (BENCH=regexp)
+	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+fuzz: ## run each fuzz target for FUZZTIME, one minute unless told otherwise
+	@.ci/fuzz $(FUZZTIME)
+
+vectors: ## add the test vectors that are missing; those that are there never change
+	@packages=$$(.ci/packages 'flag.Bool("update"') && set -x && go test $$packages -run '^TestVectors' -update
+
+api: ## write each api.txt anew, after a change of the exported API on purpose
+	go test ./internal/policy -run '^TestAPI$$' -update
+
+verify: ci fuzz soak ## everything, before a release
+	go mod verify
+	go mod tidy -diff
+	GOOS=darwin GOARCH=arm64 go vet ./...
+	GOOS=windows GOARCH=amd64 go vet ./...
