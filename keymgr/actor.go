@@ -1,6 +1,9 @@
 package keymgr
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 type actorKey struct{}
 
@@ -10,7 +13,9 @@ const maxActorLen = 256
 // WithActor returns a context whose changes of keys are logged as done by
 // actor ([Event]): a person or a program, at most 256 bytes of it.
 func WithActor(ctx context.Context, actor string) context.Context {
-	return context.WithValue(ctx, actorKey{}, actor[:min(len(actor), maxActorLen)])
+	actor = strings.ToValidUTF8(strings.ReplaceAll(actor, "\x00", ""), "?") // what every SQL text takes
+	actor = strings.ToValidUTF8(actor[:min(len(actor), maxActorLen)], "")   // not cut inside a character
+	return context.WithValue(ctx, actorKey{}, actor)
 }
 
 func actorFrom(ctx context.Context) string {

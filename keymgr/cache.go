@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,59 +43,6 @@ func (e *entry) floor() uint64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.highest
-}
-
-// opened is a successful opening of a scope and the times that bound its use,
-// in this order.
-type opened struct {
-	keys      *Keys
-	claimed   atomic.Bool // a use has started the refresh
-	refreshAt time.Time   // from here on a use starts an opening, and does not wait
-	waitAt    time.Time   // from here on a use waits for the opening
-	deadAt    time.Time   // from here on the keys do not serve
-	failures  int         // openings since then that were not answered
-}
-
-// fresh is an opening that began at the given time. The moment of its refresh
-// is spread, so that neither scopes nor instances move in step.
-func (m *Manager) fresh(keys *Keys, began time.Time) *opened {
-	ttl := m.cfg.CacheTTL
-	return &opened{
-		keys:      keys,
-		refreshAt: began.Add(spread(ttl, 0.75, 0.95)),
-		waitAt:    began.Add(ttl),
-		deadAt:    began.Add(m.cfg.MaxStale),
-	}
-}
-
-const (
-	firstRetry = time.Second
-	lastRetry  = time.Minute
-)
-
-// extended is o after an opening at the given time that was not answered:
-// it serves on, and tries again in the background after a pause that grows.
-func (m *Manager) extended(o *opened, now time.Time) *opened {
-	ttl := m.cfg.CacheTTL
-	pause := min(firstRetry<<min(o.failures, 10), lastRetry, ttl/4)
-	return &opened{
-		keys:      o.keys,
-		refreshAt: earlier(now.Add(spread(pause, 0.5, 1)), o.deadAt),
-		waitAt:    earlier(now.Add(ttl), o.deadAt),
-		deadAt:    o.deadAt,
-		failures:  o.failures + 1,
-	}
-}
-
-func spread(d time.Duration, from, to float64) time.Duration {
-	return time.Duration(float64(d) * (from + (to-from)*rand.Float64()))
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }
 
 // opening is the flight of one opening.
@@ -215,16 +161,21 @@ func (m *Manager) keep(e *entry, keys *Keys, began time.Time) (report func()) {
 // drop empties a cache line after an opening that failed for good, and returns
 // how to say so. The caller holds e.mu.
 func (m *Manager) drop(e *entry, err error) (report func()) {
-	text := "keymgr: opening a scope failed"
-	if e.cached.Swap(nil) != nil {
-		text = "keymgr: scope evicted"
+	level, text := slog.LevelWarn, "keymgr: opening a scope failed"
+	switch {
+	case e.cached.Swap(nil) != nil:
+		level, text = slog.LevelError, "keymgr: scope evicted"
+	case errors.Is(err, ErrScopeNotFound):
+		level = slog.LevelDebug // names from rows may be made up
 	}
 	if e.highest == 0 {
 		// Never opened: names that are made up must not fill the memory.
 		e.gone = true
 		m.entries.Delete(e.scope)
 	}
-	return func() { m.cfg.Logger.Error(text, "scope", e.label, "class", class(err), "error", err) }
+	return func() {
+		m.cfg.Logger.Log(context.Background(), level, text, "scope", e.label, "class", class(err), "error", err)
+	}
 }
 
 // note caches the keys that a change by this Manager has made.

@@ -22,8 +22,9 @@ func (m *Manager) AddKey(ctx context.Context, s Scope, p Purpose) (keyID uint32,
 // A process that still has the keysets of before would not find what the new
 // index key writes. So the key must be older than any process's cache can be:
 // Config.MaxStale plus Config.CacheTTL, of which this Manager's must be the
-// largest in use. ErrKeyState if it is not, or in another state;
-// ErrUnknownKey; ErrConflict if the scope is changed meanwhile.
+// largest in use. Clocks of processes may differ by less than CacheTTL.
+// ErrKeyState if the key is younger, or in another state; ErrUnknownKey;
+// ErrConflict if the scope is changed meanwhile.
 func (m *Manager) PromoteKey(ctx context.Context, s Scope, p Purpose, keyID uint32) error {
 	age := m.cfg.MaxStale + m.cfg.CacheTTL
 	_, err := m.change(ctx, s, p, "keymgr: key promoted", func(d *draft) (uint32, error) {

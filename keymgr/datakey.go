@@ -79,6 +79,9 @@ func (m *Manager) unlock(ctx context.Context, e *entry, r Record) (*Keys, []byte
 		}
 		keys, dataKey, err := m.unlockWith(ctx, e, r, k, w)
 		if err == nil {
+			if len(answers) > 0 {
+				m.cfg.Logger.Warn("keymgr: only another KEK opens the scope", "scope", e.label, "kek", k.URI(), "error", strongest(answers))
+			}
 			return keys, dataKey, nil
 		}
 		answers = append(answers, err)
@@ -96,6 +99,9 @@ func (m *Manager) unlock(ctx context.Context, e *entry, r Record) (*Keys, []byte
 
 // unlockWith opens a record by one wrap of its data key.
 func (m *Manager) unlockWith(ctx context.Context, e *entry, r Record, k KEK, w Wrap) (keys *Keys, dataKey []byte, err error) {
+	if w.TenantContext != TenantPlain && w.TenantContext != TenantSHA256 {
+		return nil, nil, fmt.Errorf("%w: scope %s: a wrap has an unknown tenant context", ErrKeysetInvalid, e.label)
+	}
 	err = m.inKMS(ctx, e, k, func(ctx context.Context) (err error) {
 		dataKey, err = k.Unwrap(ctx, w.Wrapped, WrapContext{Scope: e.scope, TenantContext: w.TenantContext})
 		return err

@@ -19,7 +19,8 @@ const DataKeySize = 32
 // disabled, pending deletion or gone), [ErrKEKNotAllowed] when the wrapped bytes
 // were made by another key than this one, [ErrKeysetInvalid] when they do not
 // authenticate in this context, and [ErrKMSUnavailable] for everything that may
-// pass: timeouts, throttling, server errors, expired credentials.
+// pass: timeouts, throttling, server errors, expired credentials. A call ends
+// when its context does.
 //
 // keymgrtest.ExerciseKEK is the conformance suite.
 type KEK interface {

@@ -167,6 +167,13 @@ func TestTenantContextIsKeptPerWrap(t *testing.T) {
 	f.Evict(acme)
 	_, err := f.Keys(t.Context(), acme)
 	mustBe(t, "a wrap that lies about its context", err, keymgr.ErrKeysetInvalid)
+	f.store.Lie(func(r *keymgr.Record) { r.Wraps[0].TenantContext = "md5" })
+	calls := f.kek.Calls().Total()
+	_, err = f.Keys(t.Context(), acme)
+	mustBe(t, "a wrap with an unknown context", err, keymgr.ErrKeysetInvalid)
+	if f.kek.Calls().Total() != calls {
+		t.Error("the KMS was called")
+	}
 	f.store.Lie(nil)
 
 	// A tenant whose name is personal data stays out of errors and logs.

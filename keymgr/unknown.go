@@ -78,8 +78,9 @@ func (u *unknownIDs) probed(f *flight[*Keys], k *Keys, err error) {
 // KeysFor is [Manager.Keys] for opening what the seal key of the given id has
 // sealed. If the cached keys do not know the id, it reads the stored version,
 // and opens the scope again if that is another one; if the id is still not
-// known, it fails with ErrUnknownKey. Ids that do not exist cost a
-// bounded number of store calls, and no KMS calls while the version stands.
+// known, it fails with ErrUnknownKey. Ids that do not exist cost at most 8
+// store calls at once and one a second per scope, and no KMS calls while the
+// version stands.
 //
 // It returns the keys of a scope that has disabled or destroyed the key, too:
 // [Keys.SealKey] then gives ErrKeyDisabled.
