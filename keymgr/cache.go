@@ -93,7 +93,34 @@ func (m *Manager) join(ctx context.Context, e *entry, seen *opened, create bool)
 }
 
 // run is the work of an opening.
+//
+// Where the store and a transaction share a pool of one connection, the store
+// cannot answer the one who waits within the transaction. So that not every
+// such transaction fails, a second try follows as soon as the first has given
+// up: it is the next in line for the connection.
 func (m *Manager) run(ctx context.Context, e *entry, f *opening, floor uint64) {
+	err := m.try(ctx, e, f, floor)
+	if !errors.Is(err, ErrStoreUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+		f.land(f.value, err)
+		return
+	}
+	e = m.lock(e)
+	second := &opening{flight: newFlight[*Keys](), create: f.create}
+	free := e.opening == nil && e.cached.Load() == nil
+	if free {
+		e.opening, floor = second, e.highest
+	}
+	e.mu.Unlock()
+	f.land(nil, err)
+	if free {
+		err := m.try(ctx, e, second, floor)
+		second.land(second.value, err)
+	}
+}
+
+// try opens a scope once, and sets the value that the waiters of f get unless
+// there is an error.
+func (m *Manager) try(ctx context.Context, e *entry, f *opening, floor uint64) (err error) {
 	began := m.cfg.Now()
 	keys, err := m.open(ctx, e, floor)
 	if f.create && errors.Is(err, ErrScopeNotFound) {
@@ -101,7 +128,8 @@ func (m *Manager) run(ctx context.Context, e *entry, f *opening, floor uint64) {
 			keys, err = m.open(ctx, e, floor) // another process was first
 		}
 	}
-	f.land(m.settle(e, f, keys, err, began))
+	f.value, err = m.settle(e, f, keys, err, began)
+	return err
 }
 
 // settle puts the result of an opening into the cache, and returns what its

@@ -72,18 +72,18 @@ func (m *Manager) unlock(ctx context.Context, e *entry, r Record) (*Keys, []byte
 		return nil, nil, err
 	}
 	var answers []error
-	for _, k := range allowed {
-		w, ok := r.wrap(k.URI())
-		if !ok {
+	for _, a := range attempts(allowed, r) {
+		if a.after != nil && !errors.Is(*a.after, ErrKEKNotAllowed) {
 			continue
 		}
-		keys, dataKey, err := m.unlockWith(ctx, e, r, k, w)
+		keys, dataKey, err := m.unlockWith(ctx, e, r, a.kek, a.wrap)
 		if err == nil {
 			if len(answers) > 0 {
-				m.cfg.Logger.Warn("keymgr: only another KEK opens the scope", "scope", e.label, "kek", k.URI(), "error", strongest(answers))
+				m.cfg.Logger.Warn("keymgr: only another KEK opens the scope", "scope", e.label, "kek", a.kek.URI(), "error", strongest(answers))
 			}
 			return keys, dataKey, nil
 		}
+		*a.answer = err
 		answers = append(answers, err)
 	}
 	if len(answers) == 0 {
@@ -95,6 +95,37 @@ func (m *Manager) unlock(ctx context.Context, e *entry, r Record) (*Keys, []byte
 			ErrKEKNotAllowed, e.label, strings.Join(kekURIs(r.Wraps), " "), strings.Join(listed, " "))
 	}
 	return nil, nil, strongest(answers)
+}
+
+// attempt is a try to unwrap a data key.
+type attempt struct {
+	kek    KEK
+	wrap   Wrap
+	answer *error // what the KMS said
+	after  *error // another's answer: made only if that is ErrKEKNotAllowed; nil: made
+}
+
+// attempts lists what may open a record, in order: each allowed KEK with what
+// is wrapped under its URI. An alias that was moved to another KMS key answers
+// that this one did not wrap it; then the other allowed KEKs of its KMS may, so
+// that listing the old key itself in DecryptOnly is the way out. Every attempt
+// pins the key that the configuration names.
+func attempts(allowed []KEK, r Record) (list []attempt) {
+	var moved []attempt
+	for _, k := range allowed {
+		w, ok := r.wrap(k.URI())
+		if !ok {
+			continue
+		}
+		answer := new(error)
+		list = append(list, attempt{kek: k, wrap: w, answer: answer})
+		for _, other := range allowed {
+			if o, ok := other.(Rewrapper); ok && other.URI() != k.URI() && o.CanRewrap(k) {
+				moved = append(moved, attempt{kek: other, wrap: w, answer: new(error), after: answer})
+			}
+		}
+	}
+	return append(list, moved...)
 }
 
 // unlockWith opens a record by one wrap of its data key.

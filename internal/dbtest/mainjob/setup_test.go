@@ -114,7 +114,7 @@ func openGORM(t *testing.T, dialector gorm.Dialector, log *log) *gorm.DB {
 }
 
 func (e *env) config() keymgr.Config {
-	cfg := keymgr.Config{Store: sqlstore.New(e.sql), Domains: map[string]keymgr.Domain{}, Now: e.clock.Now, KMSTimeout: time.Second, StoreTimeout: time.Second}
+	cfg := keymgr.Config{Store: sqlstore.New(e.sql), Domains: map[string]keymgr.Domain{}, Now: e.clock.Now}
 	for _, d := range domains {
 		cfg.Domains[d] = keymgr.Domain{KEKs: []keymgr.KEK{awskms.Key(e.client, "alias/"+d)}}
 	}

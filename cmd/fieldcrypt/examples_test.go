@@ -1,0 +1,95 @@
+package main
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// needs are the commands that come before the examples of a command, each on
+// the two databases that examples name.
+var needs = map[string][]string{
+	"keys create": {},
+	"keys list":   {"keys create medical --kek " + medical},
+	"keys show":   {"keys create medical notes/acme --kek " + medical},
+	"keys rewrap": {"keys create medical --kek " + medical},
+}
+
+func TestEveryExampleRuns(t *testing.T) {
+	for _, cmd := range verbs(newRoot(io.Discard, io.Discard)) {
+		path := strings.TrimPrefix(cmd.CommandPath(), "fieldcrypt ")
+		t.Run(path, func(t *testing.T) {
+			examples := commandLines(t, cmd.Example)
+			if len(examples) == 0 {
+				t.Fatal("no example")
+			}
+			c := newCLI(t)
+			c.kms()
+			t.Setenv(databaseVariable, "sqlite:env.db")
+			if before, ok := needs[path]; ok {
+				c.ok("keys", "migrate")
+				c.ok("keys", "migrate", "--database", "sqlite:app.db")
+				for _, line := range before {
+					c.ok(strings.Fields(line)...)
+				}
+			}
+			for _, args := range examples {
+				c.ok(args...)
+			}
+		})
+	}
+}
+
+func TestHelpIsForEveryCommand(t *testing.T) {
+	c := newCLI(t)
+	for _, cmd := range verbs(newRoot(io.Discard, io.Discard)) {
+		words := strings.Fields(cmd.CommandPath())[1:]
+		byFlag, byVerb := c.ok(append(words, "--help")...), c.ok(append([]string{"help"}, words...)...)
+		byFlag.has(t, cmd.Example, "Usage:\n  "+cmd.CommandPath())
+		if byFlag.err != "" || byFlag.out != byVerb.out {
+			t.Errorf("%s: help in two versions, or on stderr", cmd.CommandPath())
+		}
+	}
+}
+
+// verbs are the commands that do something, but for cobra's own.
+func verbs(cmd *cobra.Command) []*cobra.Command {
+	if !cmd.HasSubCommands() {
+		return []*cobra.Command{cmd}
+	}
+	var list []*cobra.Command
+	for _, sub := range cmd.Commands() {
+		if sub.Name() != "completion" && sub.Name() != "help" {
+			list = append(list, verbs(sub)...)
+		}
+	}
+	return list
+}
+
+// commandLines splits an example into commands and their arguments, as a shell
+// does with comments, single quotes and continued lines.
+func commandLines(t *testing.T, example string) [][]string {
+	t.Helper()
+	var list [][]string
+	for line := range strings.SplitSeq(strings.ReplaceAll(example, "\\\n", " "), "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		var words []string
+		for i, part := range strings.Split(line, "'") {
+			if i%2 == 1 {
+				words = append(words, part)
+			} else {
+				words = append(words, strings.Fields(part)...)
+			}
+		}
+		if words[0] != "fieldcrypt" || strings.ContainsAny(line, "$\"|;&>") && !strings.Contains(line, "'") {
+			t.Fatalf("not a plain command of this program: %s", line)
+		}
+		list = append(list, words[1:])
+	}
+	return list
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/fieldcrypt/go/keymgr"
+)
+
+// move is what a re-wrap does to one scope.
+type move struct {
+	scope         keymgr.Scope
+	version       uint64
+	from, to      []string // KEK URIs
+	tenantContext keymgr.TenantContext
+	newContext    bool // the tenant context changes
+}
+
+// planMoves reads every scope before anything is changed: ErrScopeNotFound, or
+// ErrKEKNotAllowed where none of the KEKs could open it.
+func planMoves(ctx context.Context, store keymgr.Store, scopes []keymgr.Scope, to []string, old []keymgr.KEK, tc *keymgr.TenantContext) ([]move, error) {
+	openers := slices.Concat(to, uris(old))
+	var moves []move
+	for _, s := range scopes {
+		r, err := store.Load(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		m := move{scope: s, version: r.Version, to: to, tenantContext: r.Wraps[0].TenantContext}
+		mixed, openable := false, false
+		for _, w := range r.Wraps {
+			m.from = append(m.from, w.KEKURI)
+			mixed = mixed || w.TenantContext != m.tenantContext
+			openable = openable || slices.Contains(openers, w.KEKURI)
+		}
+		switch {
+		case !openable:
+			return nil, withCure(fmt.Errorf("%w: %s is wrapped under %s", keymgr.ErrKEKNotAllowed, s, strings.Join(m.from, " ")),
+				"name one of them with --from")
+		case tc != nil:
+			m.newContext = mixed || m.tenantContext != *tc
+			m.tenantContext = *tc
+		case mixed:
+			return nil, refusedError{fmt.Errorf("%s: its wraps name the tenant in different ways: say with --tenant-context which one to take", s)}
+		}
+		moves = append(moves, m)
+	}
+	return moves, nil
+}
+
+// done reports whether there is nothing to do.
+func (m move) done() bool {
+	from, to := slices.Sorted(slices.Values(m.from)), slices.Sorted(slices.Values(m.to))
+	return slices.Equal(from, to) && !m.newContext
+}
+
+// run does it. A KEK that wraps from now on opens too, and is not listed twice.
+func (m move) run(ctx context.Context, store keymgr.Store, to, from []keymgr.KEK, warnings io.Writer) error {
+	d := keymgr.Domain{KEKs: to, TenantContext: m.tenantContext}
+	for _, k := range from {
+		if !slices.Contains(uris(slices.Concat(d.KEKs, d.DecryptOnly)), k.URI()) {
+			d.DecryptOnly = append(d.DecryptOnly, k)
+		}
+	}
+	manager, err := openManager(ctx, store, m.scope, d, warnings)
+	if err != nil {
+		return err
+	}
+	defer manager.Close()
+	return manager.Rewrap(ctx, m.scope)
+}
+
+// print shows the scope's KEKs as a difference. what says what came of it.
+func (m move) print(w io.Writer, what string) {
+	say := func(format string, args ...any) { fmt.Fprintln(w, plain(fmt.Sprintf(format, args...))) }
+	if m.done() {
+		say("%s (version %d): nothing to do, wrapped under exactly these KEKs", m.scope, m.version)
+		return
+	}
+	say("%s (version %d): %s", m.scope, m.version, what)
+	for _, uri := range m.from {
+		if !slices.Contains(m.to, uri) {
+			say("  - %s", uri)
+		}
+	}
+	for _, uri := range m.to {
+		if slices.Contains(m.from, uri) {
+			say("    %s", uri)
+		} else {
+			say("  + %s", uri)
+		}
+	}
+	if m.newContext {
+		say("    the KMS's log names the tenant as %s", tenantContextName(m.tenantContext))
+	}
+}
