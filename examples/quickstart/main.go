@@ -36,7 +36,7 @@ type Patient struct {
 	MRN        string    `fieldcrypt:"medical,index" gorm:"uniqueIndex"` // searchable, and unique
 	NationalID *string   `fieldcrypt:"medical,index=alnum"`              // NULL stays NULL
 	Card       string    `fieldcrypt:"finance,index=digits"`             // found however it is typed
-	BirthDate  time.Time `fieldcrypt:"medical"`                          // any Go type
+	BirthDate  time.Time `fieldcrypt:"medical"`                          // not only text
 	Notes      *string   `fieldcrypt:"medical,pad=64"`                   // hides the length, in steps of 64 bytes
 	CreatedAt  time.Time // not tagged: stored as it is
 }
@@ -44,11 +44,11 @@ type Patient struct {
 // quickstart is the program once it has a database and two KMS keys to wrap
 // with (kms.go: localkms.OpenOrCreate or awskms.Key).
 func quickstart(ctx context.Context, out *printer, conn *connection, kms *keyService) error {
-	csv, err := readPatients()
+	fromCSV, err := readPatients()
 	if err != nil {
 		return err
 	}
-	out.title("%d made-up patients in %s, keys wrapped by %s", len(csv), conn.name, kms.name)
+	out.title("%d made-up patients in %s, keys wrapped by %s", len(fromCSV), conn.name, kms.name)
 
 	out.step("Keys: each domain has its own, wrapped by a KMS key and kept in the database")
 	if err := sqlstore.Migrate(ctx, conn.sql); err != nil { // makes the tables of the keys
@@ -91,7 +91,7 @@ func quickstart(ctx context.Context, out *printer, conn *connection, kms *keySer
 	if err != nil {
 		return err
 	}
-	if err := compare(patients, csv); err != nil { // the structs still hold plaintext
+	if err := compare(patients, fromCSV); err != nil { // the structs still hold plaintext
 		return fmt.Errorf("after the insert: %w", err)
 	}
 
@@ -103,6 +103,7 @@ func quickstart(ctx context.Context, out *printer, conn *connection, kms *keySer
 	if err := db.First(&p, patients[41].ID).Error; err != nil {
 		return err
 	}
+	out.line("db.First(&p, %d)", p.ID)
 	out.patient(p)
 
 	out.step("Search: db.Where, rewritten to the blind index")
@@ -130,14 +131,14 @@ func quickstart(ctx context.Context, out *printer, conn *connection, kms *keySer
 		return err
 	}
 	var all []Patient
-	if err := out.timed("read", len(csv), func() error { return db.Find(&all).Error }); err != nil {
+	if err := out.timed("read", len(fromCSV), func() error { return db.Find(&all).Error }); err != nil {
 		return err
 	}
-	if err := compare(all, csv); err != nil {
+	if err := compare(all, fromCSV); err != nil {
 		return err
 	}
 	out.line("every field of all %d patients is what the CSV says", len(all))
-	out.summary(kms.calls.Load())
+	out.summary()
 	return nil
 }
 
@@ -206,6 +207,7 @@ func moveKeys(ctx context.Context, out *printer, conn *connection, config keymgr
 		return err
 	}
 	moving := config
+	moving.Lazy = true
 	moving.Domains = map[string]keymgr.Domain{}
 	for name, d := range config.Domains {
 		moving.Domains[name] = keymgr.Domain{KEKs: []keymgr.KEK{to}, DecryptOnly: d.KEKs}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"index/suffixarray"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,10 +59,28 @@ func checkOnlyCiphertext(t *testing.T, data []byte) {
 			t.Errorf("table %s is not in what the database holds", table)
 		}
 	}
+	for _, s := range leaks(t, data) {
+		t.Errorf("plaintext in the database: %q", s)
+	}
+}
+
+// leaks returns the secrets that are in data.
+func leaks(t *testing.T, data []byte) (found []string) {
+	t.Helper()
 	index := suffixarray.New(data)
 	for _, s := range secrets(t) {
 		if index.Lookup([]byte(s), 1) != nil {
-			t.Errorf("plaintext in the database: %q", s)
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+func TestPlaintextIsFoundWhereThereIsSome(t *testing.T) {
+	data := "\xfc\x01 MRN-100042 6011000990139424 she said: Allergic to penicillin. 伟 김서연"
+	for _, want := range []string{"MRN-100042", "6011000990139424", "Allergic to penicillin.", "김서연"} {
+		if !slices.Contains(leaks(t, []byte(data)), want) {
+			t.Errorf("%q was not found", want)
 		}
 	}
 }

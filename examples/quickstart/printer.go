@@ -11,9 +11,10 @@ import (
 
 // printer writes what the run shows.
 type printer struct {
-	w     io.Writer
-	steps int
-	times []string
+	w        io.Writer
+	kmsCalls func() int64 // how many there were so far
+	steps    int
+	times    []string
 }
 
 func (p *printer) title(format string, a ...any) {
@@ -29,16 +30,17 @@ func (p *printer) line(format string, a ...any) {
 	fmt.Fprintf(p.w, "   "+format+"\n", a...)
 }
 
-// timed runs something that handles n rows, and remembers how long it took.
+// timed runs something that handles n rows, prints how long that took and what
+// it asked of the KMS, and remembers it for the summary.
 func (p *printer) timed(what string, n int, do func() error) error {
-	began := time.Now()
+	began, calls := time.Now(), p.kmsCalls()
 	if err := do(); err != nil {
 		return err
 	}
 	took := time.Since(began)
 	text := fmt.Sprintf("%s %d rows: %v", what, n, took.Round(100*time.Microsecond))
 	p.times = append(p.times, text)
-	p.line("%s", text)
+	p.line("%s, KMS calls: %d", text, p.kmsCalls()-calls)
 	return nil
 }
 
@@ -50,6 +52,7 @@ func (p *printer) storedRow(ctx context.Context, db *sql.DB, id uint64) error {
 		for i, c := range columns {
 			p.field(c, stored(values[i]))
 		}
+		p.line("a value is fc01 and a Tink ciphertext: 01, key id, salt, iv, text, tag; *_bidx are blind indexes")
 		return nil
 	})
 }
@@ -71,7 +74,6 @@ func stored(v any) string {
 
 // patient prints a patient as the application has it.
 func (p *printer) patient(pt Patient) {
-	p.line("db.First(&p, %d)", pt.ID)
 	p.field("Name", quoted(&pt.Name))
 	p.field("MRN", quoted(&pt.MRN))
 	p.field("NationalID", quoted(pt.NationalID))
@@ -94,6 +96,6 @@ func quoted(s *string) string {
 
 func (p *printer) field(name, value string) { p.line("  %-17s %s", name, value) }
 
-func (p *printer) summary(kmsCalls int64) {
-	fmt.Fprintf(p.w, "\nDone. %s. KMS calls: %d\n", strings.Join(p.times, ", "), kmsCalls)
+func (p *printer) summary() {
+	fmt.Fprintf(p.w, "\nDone. %s; KMS calls in all: %d\n", strings.Join(p.times, ", "), p.kmsCalls())
 }
