@@ -51,7 +51,7 @@ func (m *Manager) load(ctx context.Context, e *entry, floor uint64) (Record, err
 	})
 	switch {
 	case errors.Is(err, ErrScopeNotFound):
-		return Record{}, fmt.Errorf("%w (Manager.Create or the command `fieldcrypt keys create` makes them)", err)
+		return Record{}, fmt.Errorf("%w (`fieldcrypt keys create` makes them, or Manager.Create of a Manager that was opened Lazy)", err)
 	case err != nil:
 		return Record{}, err
 	case r.Scope != e.scope:

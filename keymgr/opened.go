@@ -1,7 +1,8 @@
 package keymgr
 
 import (
-	"math/rand/v2"
+	"crypto/rand"
+	"encoding/binary"
 	"sync/atomic"
 	"time"
 )
@@ -48,8 +49,12 @@ func (m *Manager) extended(o *opened, now time.Time) *opened {
 	}
 }
 
+// spread is a random part of d between the fractions from and to.
 func spread(d time.Duration, from, to float64) time.Duration {
-	return time.Duration(float64(d) * (from + (to-from)*rand.Float64()))
+	var b [4]byte
+	rand.Read(b[:]) // never fails
+	fraction := float64(binary.BigEndian.Uint32(b[:])) / (1 << 32)
+	return time.Duration(float64(d) * (from + (to-from)*fraction))
 }
 
 func earlier(a, b time.Time) time.Time {
