@@ -80,7 +80,7 @@ func (t *tag) set(name, value string, hasValue bool) (err error) {
 		}
 	case "pad", "id", "bind", "plain":
 		if value == "" {
-			return fmt.Errorf("option %q needs a value: %s=...", name, name)
+			return fmt.Errorf("option %q needs a value: %s=<value>", name, name)
 		}
 	}
 	switch name {

@@ -10,7 +10,7 @@ import (
 	"github.com/fieldcrypt/go/keymgr/keymgrtest"
 )
 
-var unanswered = errors.New("connection refused")
+var errUnanswered = errors.New("connection refused")
 
 // Which KEK opens a scope that is wrapped under a, b and c, and what the caller
 // is told if none does.
@@ -25,7 +25,7 @@ func TestSeveralKEKs(t *testing.T) {
 		{"first down", keymgr.ErrKMSUnavailable, nil, nil, 1, 1},
 		{"first denied", keymgr.ErrKMSDenied, nil, nil, 1, 1},
 		{"second denied", nil, keymgr.ErrKMSDenied, nil, 1, 0},
-		{"both down", keymgr.ErrKMSUnavailable, unanswered, keymgr.ErrKMSUnavailable, 1, 1},
+		{"both down", keymgr.ErrKMSUnavailable, errUnanswered, keymgr.ErrKMSUnavailable, 1, 1},
 		{"denied and down", keymgr.ErrKMSDenied, keymgr.ErrKMSUnavailable, keymgr.ErrKMSDenied, 1, 1},
 		{"down and denied", keymgr.ErrKMSUnavailable, keymgr.ErrKMSDenied, keymgr.ErrKMSDenied, 1, 1},
 		{"invalid and denied", keymgr.ErrKeysetInvalid, keymgr.ErrKMSDenied, keymgr.ErrKMSDenied, 1, 1},
@@ -130,9 +130,9 @@ func TestTenantKEK(t *testing.T) {
 	initech := keymgr.Scope{Domain: "records", Tenant: "initech"}
 	err := f.Create(t.Context(), initech)
 	mustBe(t, "a tenant without a KEK", err, keymgr.ErrKEKNotAllowed)
-	for _, fail = range []error{keymgr.ErrKMSDenied, unanswered} {
+	for _, fail = range []error{keymgr.ErrKMSDenied, errUnanswered} {
 		want := fail
-		if fail == unanswered {
+		if fail == errUnanswered {
 			want = keymgr.ErrKMSUnavailable
 		}
 		f.Evict(acme)

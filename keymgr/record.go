@@ -104,7 +104,7 @@ func decryptKeyset(stored []byte, aead dataKeyAEAD, ad []byte) (*keyset.Handle, 
 	if !bytes.Equal(canonical.Bytes(), stored) {
 		return nil, fmt.Errorf("not the canonical form of an EncryptedKeyset")
 	}
-	return keyset.ReadWithAssociatedData(&keyset.MemReaderWriter{EncryptedKeyset: encrypted}, aead, ad)
+	return keyset.ReadWithAssociatedData(keyset.NewBinaryReader(bytes.NewReader(stored)), aead, ad)
 }
 
 // dataKeyAEAD is AES-256-GCM under a data key as a tink.AEAD: iv | ciphertext |

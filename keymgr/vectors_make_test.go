@@ -1,6 +1,7 @@
 package keymgr
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -98,11 +99,11 @@ func vectorMakers(t *testing.T) map[string]func() vector {
 		"bad-tenant-split.json": make("the boundary of domain and tenant moved", first(tenant), func(v *vector) { v.Domain, v.Tenant = "medica", "lacme" }),
 		"bad-domain-rewrapped.json": make("copied to another domain, the data key wrapped for that", first(medical), func(v *vector) {
 			v.Domain = "finance"
-			v.Wraps[0].Wrapped = must(data.Wrap(nil, v.DataKey, WrapContext{Scope: Scope{Domain: "finance"}}))
+			v.Wraps[0].Wrapped = must(data.Wrap(context.Background(), v.DataKey, WrapContext{Scope: Scope{Domain: "finance"}}))
 		}),
 		"bad-tenant-rewrapped.json": make("the boundary of domain and tenant moved, the data key wrapped for that", first(tenant), func(v *vector) {
 			v.Domain, v.Tenant = "medica", "lacme"
-			v.Wraps[0].Wrapped = must(data.Wrap(nil, v.DataKey, WrapContext{Scope: Scope{"medica", "lacme"}}))
+			v.Wraps[0].Wrapped = must(data.Wrap(context.Background(), v.DataKey, WrapContext{Scope: Scope{"medica", "lacme"}}))
 		}),
 		"bad-version.json":        make("another version number", first(medical), func(v *vector) { v.Version = 2 }),
 		"bad-info.json":           make("the info changed by hand", first(medical), func(v *vector) { v.Info = strings.Replace(v.Info, "03:04:05", "03:04:06", 1) }),
@@ -154,7 +155,7 @@ func random32() []byte {
 }
 
 func wrapFor(k vectorKEK, s Scope) []byte {
-	return must(k.Wrap(nil, random32(), WrapContext{Scope: s}))
+	return must(k.Wrap(context.Background(), random32(), WrapContext{Scope: s}))
 }
 
 func otherTypes(t *testing.T) *keyset.Handle {
@@ -178,7 +179,7 @@ func encryptVector(t *testing.T, comment string, d *draft, kek vectorKEK) vector
 	v := vector{
 		Comment: comment, Domain: r.Scope.Domain, Tenant: r.Scope.Tenant, Version: r.Version,
 		Seal: r.Seal, Index: r.Index, Info: r.Info, KEKURI: kek.uri, DataKey: dataKey,
-		Wraps: []vectorWrap{{KEKURI: kek.uri, Wrapped: must(kek.Wrap(nil, dataKey, WrapContext{Scope: d.scope}))}},
+		Wraps: []vectorWrap{{KEKURI: kek.uri, Wrapped: must(kek.Wrap(context.Background(), dataKey, WrapContext{Scope: d.scope}))}},
 	}
 	if k, err := r.decrypt(dataKey); err == nil {
 		v.Keys = vectorKeysOf(t, k)
