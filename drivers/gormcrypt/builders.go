@@ -27,8 +27,12 @@ func (b *binding) hookBuilders(db *gorm.DB) {
 	for name, rewrite := range rewriters {
 		prev := db.ClauseBuilders[name]
 		db.ClauseBuilders[name] = func(c clause.Clause, builder clause.Builder) {
-			if stmt, ok := builder.(*gorm.Statement); ok && !b.rewrite(stmt, &c, rewrite) {
+			stmt, ok := builder.(*gorm.Statement)
+			if ok && !b.rewrite(stmt, &c, rewrite) {
 				return
+			}
+			if ok && name == "VALUES" { // a map's values would stay in the statement, for others to print
+				stmt.Clauses[name] = c
 			}
 			if prev != nil {
 				prev(c, builder)

@@ -93,12 +93,7 @@ func (*guard) MergeClause(*clause.Clause) {}
 // ModifyStatement implements gorm.StatementModifier: GORM calls it before it
 // builds a statement.
 func (g *guard) ModifyStatement(stmt *gorm.Statement) {
-	if g.err == nil {
-		return
+	if g.err != nil {
+		stop(stmt, g.err) // GORM builds nothing more, so its logger has no values to print
 	}
-	if stmt.SQL.Len() > 0 {
-		stmt.AddError(g.err)
-		return
-	}
-	refuse(stmt, "", g.err) // GORM builds nothing more, so its logger has no values to print
 }

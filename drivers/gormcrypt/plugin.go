@@ -47,11 +47,8 @@ func (p *Plugin) Initialize(db *gorm.DB) error {
 	if name := db.Dialector.Name(); name != "postgres" && name != "sqlite" {
 		return pluginErr(fmt.Sprintf("the dialect %q is not supported; it is postgres and sqlite", name))
 	}
-	for _, model := range p.models {
-		if err := p.check(model); err != nil {
-			return err
-		}
-	}
+	// All hooks come first: whoever goes on after an error finds every statement
+	// on the model refused.
 	b := &binding{plugin: p, crypter: p.crypter, namer: db.NamingStrategy, dialect: db.Dialector.Name()}
 	b.registry.Store(&registry{words: map[string]bool{}})
 	db.Config.NamingStrategy = boundNamer{db.NamingStrategy, b}
@@ -60,7 +57,11 @@ func (p *Plugin) Initialize(db *gorm.DB) error {
 		return pluginErr("GORM refused a callback")
 	}
 	for _, model := range p.models {
-		if err := b.parse(db, model); err != nil {
+		err := p.check(model)
+		if err == nil {
+			err = b.parse(db, model)
+		}
+		if err != nil {
 			return err
 		}
 	}

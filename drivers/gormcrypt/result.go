@@ -3,13 +3,13 @@ package gormcrypt
 import (
 	"database/sql"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
-	"gorm.io/gorm/utils"
 
 	"github.com/fieldcrypt/go/fieldcrypt"
 )
@@ -19,8 +19,8 @@ const resultKey = "fieldcrypt:result"
 // result is what is left to do when the rows of a query have been read: fields of
 // marked models open themselves, maps and lists of values do not.
 type result struct {
-	stmt  *gorm.Statement
-	scope *scope
+	stmt     *gorm.Statement
+	selected map[string]*column // encrypted ones, by their names in the result, lower case
 
 	column *column // of a list of values; nil: a map
 	dest   any     // the caller's
@@ -35,30 +35,36 @@ func (b *binding) beforeQuery(db *gorm.DB) {
 	}
 	stmt := db.Statement
 	sc := b.ofStatement(stmt)
-	raw := stmt.SQL.Len() > 0
-	if raw {
+	if stmt.SQL.Len() > 0 { // Raw: it may select everything
 		sc.addRefs(parse(stmt.SQL.String(), 0, nil, false), nil)
+		b.beforeRaw(stmt, sc)
+		return
+	}
+	r := &result{stmt: stmt}
+	if isMap(elem(stmt.Dest)) && (sc.encrypted() || len(stmt.Joins) > 0) {
+		stmt.Settings.Store(resultKey, r) // the SELECT builder says what comes
+		return
 	}
 	if !sc.encrypted() {
 		return
 	}
-	if isMap(elem(stmt.Dest)) {
-		stmt.Settings.Store(resultKey, &result{stmt: stmt, scope: sc})
-		return
-	}
-	if raw {
-		s := selection{scope: sc}
-		s.addStar("")
-		if err := b.checkDest(stmt, s.columns); err != nil {
-			stop(stmt, err)
-		}
-		return
-	}
 	if c := sc.plucked(); c != nil && isValueOf(elem(stmt.Dest), c) && reflect.TypeOf(stmt.Dest).Kind() == reflect.Pointer {
-		r := &result{stmt: stmt, scope: sc, column: c, dest: stmt.Dest, value: stmt.ReflectValue}
+		r.column, r.dest, r.value = c, stmt.Dest, stmt.ReflectValue
 		stmt.Settings.Store(resultKey, r)
 		list := new([]stored)
 		stmt.Dest, stmt.ReflectValue = list, reflect.ValueOf(list).Elem()
+	}
+}
+
+func (b *binding) beforeRaw(stmt *gorm.Statement, sc *scope) {
+	s := selection{scope: sc}
+	s.addStar("")
+	if isMap(elem(stmt.Dest)) {
+		stmt.Settings.Store(resultKey, &result{stmt: stmt, selected: s.result})
+	} else if len(s.columns) > 0 {
+		if err := b.checkDest(stmt, s.columns); err != nil {
+			stop(stmt, err)
+		}
 	}
 }
 
@@ -156,8 +162,12 @@ func (b *binding) after(db *gorm.DB) {
 	stmt := db.Statement
 	v, ok := stmt.Settings.Load(resultKey)
 	if !ok {
-		if stmt.Schema != nil && guardOf(stmt.Schema) != nil && isMap(elem(stmt.Dest)) { // RETURNING
-			b.openMaps(db, b.ofStatement(stmt), func(v any) bool { _, ok := v.(stored); return ok })
+		if isMap(elem(stmt.Dest)) && guardOf(stmt.Schema) != nil { // RETURNING
+			returned := map[string]*column{}
+			for _, t := range b.ofStatement(stmt).from[0].tables {
+				maps.Copy(returned, t.columns)
+			}
+			b.openMaps(db, returned, func(v any) bool { _, ok := v.(stored); return ok })
 		}
 		return
 	}
@@ -167,7 +177,7 @@ func (b *binding) after(db *gorm.DB) {
 	}
 	stmt.Settings.Delete(resultKey)
 	if r.column == nil {
-		b.openMaps(db, r.scope, func(any) bool { return true })
+		b.openMaps(db, r.selected, func(any) bool { return true })
 		return
 	}
 	read := *stmt.Dest.(*[]stored)
@@ -178,21 +188,21 @@ func (b *binding) after(db *gorm.DB) {
 }
 
 // openMaps opens the values in maps that mine says came from the database.
-func (b *binding) openMaps(db *gorm.DB, sc *scope, mine func(any) bool) {
-	var maps []map[string]any
+func (b *binding) openMaps(db *gorm.DB, columns map[string]*column, mine func(any) bool) {
+	var rows []map[string]any
 	switch dest := db.Statement.Dest.(type) {
 	case map[string]any:
-		maps = append(maps, dest)
+		rows = append(rows, dest)
 	case *map[string]any:
-		maps = append(maps, *dest)
+		rows = append(rows, *dest)
 	case *[]map[string]any:
-		maps = *dest
+		rows = *dest
 	case []map[string]any:
-		maps = dest
+		rows = dest
 	}
-	for _, m := range maps {
+	for _, m := range rows {
 		for key, v := range m {
-			c := sc.resultColumn(key)
+			c := columns[strings.ToLower(key)]
 			if c == nil || v == nil || !mine(v) {
 				continue
 			}
@@ -222,18 +232,4 @@ func (b *binding) open(db *gorm.DB, c *column, v any) (any, error) {
 		return nil, err
 	}
 	return dst.Interface(), nil
-}
-
-// resultColumn resolves the name of a result's column: "mrn", or "Doctor__email"
-// of a relation that was joined.
-func (sc *scope) resultColumn(name string) *column {
-	names := utils.SplitNestedRelationName(name)
-	last := strings.ToLower(names[len(names)-1])
-	if len(names) == 1 {
-		return sc.from[0].column(last)
-	}
-	if s := sc.alias(strings.ToLower(utils.JoinNestedRelationNames(names[:len(names)-1]))); s != nil {
-		return s.column(last)
-	}
-	return nil
 }

@@ -11,8 +11,9 @@ import (
 // selection is what a SELECT or RETURNING brings back.
 type selection struct {
 	*scope
-	columns  []*column // encrypted ones
-	names    []string  // of all that are named, lower case
+	columns  []*column          // encrypted ones
+	result   map[string]*column // the same, by their names in the result, lower case
+	names    []string           // of all that are named, lower case
 	star     bool
 	distinct bool
 }
@@ -99,8 +100,23 @@ func (s *selection) addColumn(col clause.Column) error {
 	if col.Alias != "" && !strings.EqualFold(col.Alias, c.name) && col.Alias != utils.NestedRelationName(col.Table, col.Name) {
 		return onCiphertext(c, "SELECT under another name")
 	}
-	s.columns = append(s.columns, c)
+	name = c.key()
+	if col.Alias != "" {
+		name = strings.ToLower(col.Alias)
+	}
+	s.bring(c, name)
 	return nil
+}
+
+// bring notes that the result has an encrypted column.
+func (s *selection) bring(c *column, name string) {
+	if s.result == nil {
+		s.result = map[string]*column{}
+	}
+	s.columns = append(s.columns, c)
+	if s.result[name] == nil { // of two tables' columns of a name, the statement's own table's
+		s.result[name] = c
+	}
 }
 
 // addText reads a list of columns. An encrypted one must stand there alone.
@@ -133,7 +149,7 @@ func (s *selection) addText(text string, values int) error {
 		if i > 0 && !before.is(",", "distinct") || !after.is(",", "") {
 			return 0, onCiphertext(c, "SELECT of an expression, or under another name")
 		}
-		s.columns = append(s.columns, c)
+		s.bring(c, c.key())
 		return end, nil
 	})
 }
@@ -146,8 +162,8 @@ func (s *selection) addStar(alias string) {
 			continue
 		}
 		for _, t := range s.from[i].tables {
-			for _, c := range t.columns {
-				s.columns = append(s.columns, c)
+			for name, c := range t.columns {
+				s.bring(c, name)
 			}
 		}
 	}
@@ -174,6 +190,11 @@ func (s *selection) check() error {
 	if err := s.keysReady(); err != nil {
 		return err
 	}
+	if v, ok := s.stmt.Settings.Load(resultKey); ok {
+		if r := v.(*result); r.stmt == s.stmt {
+			r.selected = s.result
+		}
+	}
 	return s.b.checkDest(s.stmt, s.columns)
 }
 
@@ -187,62 +208,4 @@ func (s *selection) hasPrimaryKey() bool {
 		}
 	}
 	return true
-}
-
-// groupBy refuses to group by ciphertext and rewrites HAVING.
-func (sc *scope) groupBy(e clause.Expression) (clause.Expression, error) {
-	g, ok := e.(clause.GroupBy)
-	if !ok {
-		return sc.where(e)
-	}
-	for _, col := range g.Columns {
-		if err := sc.refuseColumn(col, "GROUP BY"); err != nil {
-			return nil, err
-		}
-	}
-	var err error
-	g.Having, _, err = sc.conditions(g.Having)
-	return g, err
-}
-
-// orderBy refuses to sort by ciphertext.
-func (sc *scope) orderBy(e clause.Expression) (clause.Expression, error) {
-	o, ok := e.(clause.OrderBy)
-	if !ok {
-		return sc.where(e)
-	}
-	for _, col := range o.Columns {
-		if err := sc.refuseColumn(col.Column, "ORDER BY"); err != nil {
-			return nil, err
-		}
-	}
-	if o.Expression == nil {
-		return e, nil
-	}
-	text, _ := textOf(o.Expression)
-	if c, err := sc.mention(text, false); err != nil || c != nil {
-		return nil, firstError(err, onColumn(c, "ORDER BY"))
-	}
-	next, changed, err := sc.condition(o.Expression)
-	if changed {
-		o.Expression = next
-	}
-	return o, err
-}
-
-func (sc *scope) refuseColumn(col clause.Column, what string) error {
-	if col.Raw {
-		c, err := sc.mention(col.Name, false)
-		return firstError(err, onColumn(c, what))
-	}
-	c, _, err := sc.columnOf(col)
-	return firstError(err, onColumn(c, what))
-}
-
-// onColumn is onCiphertext, or nil where there is no column.
-func onColumn(c *column, what string) error {
-	if c == nil {
-		return nil
-	}
-	return onCiphertext(c, what)
 }

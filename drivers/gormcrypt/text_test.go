@@ -267,7 +267,8 @@ func FuzzText(f *testing.F) {
 }
 
 var (
-	literal = regexp.MustCompile(`'(?:[^']|'')*'`)
+	literal    = regexp.MustCompile(`'(?:[^']|'')*'`)
+	quotedName = regexp.MustCompile("\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`")
 	// The column with what stands before it and the operator behind it, and the
 	// other way round.
 	leftSide  = regexp.MustCompile("(?i)([\\w\"`]+|[^\\s\\w])?(\\s*)((?:[\\w\"`]+\\s*\\.\\s*)?)[\"`]?\\bmrn\\b[\"`]?\\s*(?:[=<>!~|+*/%&^#:-]|(?:not\\s+)?(?:like|ilike|in|between|collate|glob|match|regexp|similar)\\b)")
@@ -278,12 +279,18 @@ var (
 // comparesEncrypted finds a comparison of the column mrn. Next to another name,
 // or in a list of tables, mrn is a table or its alias.
 func comparesEncrypted(sql string) string {
-	sql = strings.Map(func(r rune) rune { // outside ASCII all is part of a name, for databases too
-		if r > 127 {
+	sql = strings.Map(func(r rune) rune { // outside ASCII all is part of a name, and so is $
+		if r > 127 || r == '$' {
 			return 'x'
 		}
 		return r
 	}, literal.ReplaceAllString(sql, "''"))
+	sql = quotedName.ReplaceAllStringFunc(sql, func(s string) string {
+		if name := s[1 : len(s)-1]; span(name, isWordByte) == len(name) {
+			return s
+		}
+		return "x" // the name of something else
+	})
 	for _, m := range leftSide.FindAllStringSubmatch(sql, -1) {
 		word := regexp.MustCompile("[\\w\"`]$").MatchString(m[1])
 		if m[1] != "," && !(word && m[2] != "" && !keyword.MatchString(m[1])) && !strings.HasPrefix(strings.ToLower(m[3]), "visits") {

@@ -21,7 +21,7 @@ func connect(t *testing.T, url string) *pgx.Conn {
 }
 
 func TestEachDatabaseIsEmptyAndDroppedWithItsTest(t *testing.T) {
-	var used string
+	used := DB(t)
 	for range 2 {
 		t.Run("", func(t *testing.T) {
 			used = DB(t)

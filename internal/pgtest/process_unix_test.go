@@ -61,12 +61,17 @@ func childCommand(t *testing.T, role string, env ...string) *exec.Cmd {
 	return cmd
 }
 
-// startChild returns when the child's server runs.
-func startChild(t *testing.T, tmp string) *child {
+func needBinaries(t *testing.T) {
 	t.Helper()
 	if _, err := findBinaries(); err != nil {
 		unavailable(t, err)
 	}
+}
+
+// startChild returns when the child's server runs.
+func startChild(t *testing.T, tmp string) *child {
+	t.Helper()
+	needBinaries(t)
 	c := &child{cmd: childCommand(t, "with postgres", "TMPDIR="+tmp)}
 	stdin, write, err := os.Pipe()
 	if err != nil {
@@ -181,6 +186,7 @@ func TestWhatAKilledShellLeavesIsSweptByTheNextProcess(t *testing.T) {
 }
 
 func TestProcessesThatStartAtOnceShareOneTemplate(t *testing.T) {
+	needBinaries(t)
 	tmp := tempDir(t)
 	t.Run("processes", func(t *testing.T) {
 		for range 3 {

@@ -15,6 +15,7 @@ import (
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
+	"gorm.io/gorm/schema"
 	_ "modernc.org/sqlite"
 
 	"github.com/fieldcrypt/go/drivers/gormcrypt"
@@ -128,3 +129,5 @@ func must(t testing.TB, tx *gorm.DB) {
 }
 
 var ctx = context.Background()
+
+func configNamed(n schema.Namer) gorm.Config { return gorm.Config{NamingStrategy: n} }
