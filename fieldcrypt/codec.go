@@ -16,6 +16,8 @@ type codec struct {
 	layers []layer      // pointers and sql.Null* around the base type, outermost first
 	base   reflect.Type // what is left inside
 	form   form
+	open   bool // the base holds interfaces, whose contents JSON decides on
+	valuer bool // the base can say by driver.Valuer that it is NULL
 }
 
 // A layer is one level that can be NULL.
@@ -64,11 +66,19 @@ func planCodec(t reflect.Type) (*codec, error) {
 		if !ok {
 			break
 		}
+		if len(c.layers) == maxDepth {
+			return nil, fmt.Errorf("type %s has more than %d pointers", t, maxDepth)
+		}
 		c.layers = append(c.layers, l)
 		c.base = inner
 	}
 	var err error
 	c.form, err = planForm(c.base)
+	switch c.form {
+	case formText, formBinary, formJSON:
+		c.valuer = reflect.PointerTo(c.base).Implements(valuerType)
+		c.open = holdsInterfaces(c.base, map[reflect.Type]bool{})
+	}
 	return c, err
 }
 
@@ -115,7 +125,7 @@ func planForm(t reflect.Type) (form, error) {
 			return formBytes, nil
 		}
 	}
-	if err := checkJSON(t); err != nil {
+	if err := checkJSON(t, map[reflect.Type]bool{}); err != nil {
 		return 0, err
 	}
 	return formJSON, nil
@@ -143,37 +153,95 @@ func marshalForm(t reflect.Type) (form, error) {
 	return 0, nil
 }
 
-// checkJSON refuses types that encoding/json would lose or cannot write.
-func checkJSON(t reflect.Type) error {
-	switch t.Kind() {
-	case reflect.Struct:
-		p := reflect.PointerTo(t)
-		writes, reads := p.Implements(jsonMarshaler), p.Implements(jsonUnmarshaler)
-		if writes && reads {
+// checkJSON refuses types that encoding/json would lose or cannot write, also
+// where they are inside others.
+func checkJSON(t reflect.Type, seen map[reflect.Type]bool) error {
+	if seen[t] {
+		return nil
+	}
+	seen[t] = true
+	p := reflect.PointerTo(t)
+	writes := p.Implements(jsonMarshaler) || p.Implements(textMarshaler)
+	reads := p.Implements(jsonUnmarshaler) || p.Implements(textUnmarshaler)
+	if t.Kind() != reflect.Interface {
+		switch {
+		case writes && reads:
 			return nil
-		}
-		if writes || reads || p.Implements(valuerType) {
+		case writes || reads || t.Kind() == reflect.Struct && p.Implements(valuerType) && hasUnexported(t):
 			return fmt.Errorf("type %s would not survive as JSON; implement encoding.TextMarshaler and TextUnmarshaler, or json.Marshaler and Unmarshaler", t)
 		}
-		exported := 0
-		for i := range t.NumField() {
-			if t.Field(i).IsExported() {
-				exported++
-			}
-		}
-		if exported == 0 && t.NumField() > 0 {
-			return fmt.Errorf("type %s has no exported fields, so JSON would lose it; implement encoding.TextMarshaler and TextUnmarshaler", t)
-		}
-		return nil
-	case reflect.Map, reflect.Slice, reflect.Array:
-		return nil
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		return checkJSONFields(t, seen)
+	case reflect.Map, reflect.Slice, reflect.Array, reflect.Pointer:
+		return checkJSON(t.Elem(), seen)
 	case reflect.Interface:
 		if t.NumMethod() == 0 {
 			return nil
 		}
 		return fmt.Errorf("interface type %s cannot be read back; use a concrete type", t)
+	case reflect.Chan, reflect.Func, reflect.Complex64, reflect.Complex128, reflect.Uintptr, reflect.UnsafePointer:
+		return fmt.Errorf("type %s is not supported: use a string, []byte, integer, float, bool, time.Time, a type with encoding.TextMarshaler and TextUnmarshaler, or a struct, map or slice of such (sealed as JSON)", t)
 	}
-	return fmt.Errorf("type %s is not supported: use a string, []byte, integer, float, bool, time.Time, a type with encoding.TextMarshaler and TextUnmarshaler, or a struct, map or slice (sealed as JSON)", t)
+	return nil
+}
+
+func hasUnexported(t reflect.Type) bool {
+	for i := range t.NumField() {
+		if !t.Field(i).IsExported() {
+			return true
+		}
+	}
+	return false
+}
+
+func checkJSONFields(t reflect.Type, seen map[reflect.Type]bool) error {
+	names := map[string]bool{}
+	exported := t.NumField() == 0
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if !f.IsExported() && !f.Anonymous {
+			continue
+		}
+		exported = true
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.Tag.Get("json") == "-" {
+			return fmt.Errorf(`field %s of %s has json:"-", so it would not be stored; name it, or take it out of the type`, f.Name, t)
+		}
+		if name != "" && names[name] {
+			return fmt.Errorf("two fields of %s have the JSON name %s, so neither would be stored", t, name)
+		}
+		names[name] = true
+		if err := checkJSON(f.Type, seen); err != nil {
+			return fmt.Errorf("field %s of %s: %w", f.Name, t, err)
+		}
+	}
+	if !exported {
+		return fmt.Errorf("type %s has no exported fields, so JSON would lose it; implement encoding.TextMarshaler and TextUnmarshaler", t)
+	}
+	return nil
+}
+
+// holdsInterfaces reports whether an interface stands somewhere in a type.
+func holdsInterfaces(t reflect.Type, seen map[reflect.Type]bool) bool {
+	if seen[t] {
+		return false
+	}
+	seen[t] = true
+	switch t.Kind() {
+	case reflect.Interface:
+		return true
+	case reflect.Map, reflect.Slice, reflect.Array, reflect.Pointer:
+		return holdsInterfaces(t.Elem(), seen)
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if holdsInterfaces(t.Field(i).Type, seen) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // unwrap walks to the base value; null if a layer, or a base that can be nil, is nil.
@@ -193,7 +261,14 @@ func (c *codec) unwrap(v reflect.Value) (base reflect.Value, null bool) {
 	}
 	switch v.Kind() {
 	case reflect.Slice, reflect.Map, reflect.Interface:
-		return v, v.IsNil()
+		if v.IsNil() {
+			return v, true
+		}
+	}
+	if c.valuer { // types that carry their own NULL, as uuid.NullUUID
+		if plain, err := addressable(v).Interface().(driver.Valuer).Value(); err == nil && plain == nil {
+			return v, true
+		}
 	}
 	return v, false
 }

@@ -48,11 +48,14 @@ func (c *codec) plainValue(v reflect.Value) (_ reflect.Value, null bool, err err
 			if v.IsNil() {
 				return v, true, nil
 			}
-			v = v.Elem()
-			continue
+			_, own := v.Interface().(driver.Valuer)
+			if _, inherited := v.Elem().Interface().(driver.Valuer); !own || inherited || v.Elem().Type() == c.base {
+				v = v.Elem()
+				continue
+			}
 		}
 		l, _, isNull := unwrapLayer(v.Type())
-		if isNull {
+		if isNull && l.value >= 0 {
 			if !v.Field(l.valid).Bool() {
 				return v, true, nil
 			}
@@ -87,6 +90,13 @@ func (c *codec) convertBase(v, dst reflect.Value) error {
 		return nil
 	}
 	refused := wrongType("a %s cannot stand for a %s", v.Type(), c.base)
+	if m, ok := v.Interface().(encoding.TextMarshaler); ok && c.isText() { // net.IP: text, whatever it is made of
+		text, err := m.MarshalText()
+		if err != nil {
+			return refused
+		}
+		v = reflect.ValueOf(string(text))
+	}
 	switch c.form {
 	case formString:
 		switch {
@@ -133,7 +143,7 @@ func (c *codec) convertBase(v, dst reflect.Value) error {
 		if len(b) != dst.Len() {
 			return refused
 		}
-		reflect.Copy(dst, reflect.ValueOf(b).Convert(reflect.SliceOf(dst.Type().Elem())))
+		copy(dst.Bytes(), b)
 		return nil
 	case formInt, formUint:
 		return convertInteger(v, dst, refused)

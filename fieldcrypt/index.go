@@ -66,6 +66,9 @@ func (ix *BlindIndex) err(op string, cause error, hint string) error {
 	return &Error{Op: op, Model: ix.Fields[0].Model.Name, Table: ix.Table, Column: ix.Name, Err: cause, Hint: hint}
 }
 
+// shortens reports whether values that differ may have one index.
+func (p indexPart) shortens() bool { return p.transform != nil && p.transform.Shortens() }
+
 // indexable: text, bytes, integers and times have one form per value.
 func (c *codec) indexable() bool {
 	switch c.form {
@@ -148,6 +151,9 @@ func (ix *BlindIndex) input(dst []byte, tenant string, values []reflect.Value) (
 	for i, part := range ix.parts {
 		if !values[i].IsValid() {
 			return dst, false, nil
+		}
+		if values[i].Type() != part.field.Type {
+			return dst, false, wrongType("a %s is no %s, the type of field %s", values[i].Type(), part.field.Type, part.field.Path)
 		}
 		base, null := part.field.codec.unwrap(values[i])
 		if null {

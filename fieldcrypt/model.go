@@ -56,10 +56,11 @@ type PlainField struct {
 func (f *Field) Identity() string { return identity{f.Table, f.Name}.String() }
 
 // SearchIndex returns the index that answers equality on this field: over the
-// field alone and of full length. It is nil if there is none.
+// field alone, of full length, and of the whole value: first(n) and last(n) keep
+// a part of it. It is nil if there is none.
 func (f *Field) SearchIndex() *BlindIndex {
 	for _, ix := range f.Indexes {
-		if len(ix.parts) == 1 && ix.Bits == MaxIndexBits {
+		if len(ix.parts) == 1 && ix.Bits == MaxIndexBits && !ix.parts[0].shortens() {
 			return ix
 		}
 	}

@@ -224,7 +224,7 @@ func TestWrongFieldsAreErrorsThatNameTheCure(t *testing.T) {
 		"one column twice": {wrong[struct {
 			F string `fieldcrypt:"medical" gorm:"column:c"`
 			G string `gorm:"column:c"`
-		}]{}, "is that of field"},
+		}]{}, "is that of Body.G too"},
 		"index on a bool": {wrong[struct {
 			F bool `fieldcrypt:"medical,index"`
 		}]{}, "a bool would show its value"},
@@ -243,7 +243,7 @@ func TestWrongFieldsAreErrorsThatNameTheCure(t *testing.T) {
 		"index column taken": {wrong[struct {
 			F string `fieldcrypt:"medical,index"`
 			G string `gorm:"column:f_bidx"`
-		}]{}, "is the column of"},
+		}]{}, "is that of Body.G too"},
 		"bind to nothing": {wrong[struct {
 			F string `fieldcrypt:"medical,bind=G"`
 		}]{}, "no plain field"},

@@ -15,8 +15,12 @@ func (c *Crypter) parseModel(t reflect.Type) (*Model, error) {
 	m := &Model{Name: t.String(), Type: t}
 	p := parser{crypter: c, model: m, plain: map[string]*PlainField{}}
 	p.walk(t, place{})
-	if p.err == nil && len(p.fields) > 0 {
+	switch {
+	case p.err != nil:
+	case len(p.fields) > 0:
 		p.finish()
+	case t.Implements(reflect.TypeFor[indexer]()) || reflect.PointerTo(t).Implements(reflect.TypeFor[indexer]()):
+		p.fail("", "FieldcryptIndexes is declared, but no field is tagged")
 	}
 	if p.err != nil {
 		return nil, p.err
@@ -39,6 +43,9 @@ type taggedField struct {
 	gorm   map[string]string
 	strukt reflect.StructField
 }
+
+// primaryKey reports whether GORM takes the field for the primary key.
+func (f taggedField) primaryKey() bool { return isPrimaryKey(f.strukt, f.gorm, f.Column) }
 
 // place is where in the outermost struct the walk stands.
 type place struct {
@@ -70,6 +77,8 @@ func (p *parser) walk(t reflect.Type, at place) {
 		gorm := gormSettings(f.Tag.Get("gorm"))
 		inner := deref(f.Type)
 		switch {
+		case !tagged && misspelt(f.Tag):
+			p.fail(here.path, "the struct tag is malformed, so its %s part does not count; write key:\"value\" pairs with single spaces between them", TagName)
 		case tagged && !f.IsExported():
 			p.fail(here.path, "the field is not exported, so no driver can store it; export it")
 		case tagged:
@@ -79,12 +88,15 @@ func (p *parser) walk(t reflect.Type, at place) {
 				p.fail(here.path, "the embedded struct %s is not exported, so GORM would not store its fields; export it", inner)
 			}
 			if here.depth > maxDepth {
+				if hasTags(inner, nil) {
+					p.fail(here.path, "structs are embedded more than %d deep", maxDepth)
+				}
 				return
 			}
 			here.prefix += gorm["EMBEDDEDPREFIX"]
 			p.walk(inner, here)
 		default:
-			if serialized(gorm) && hasTags(inner, nil) {
+			if (serialized(gorm) || isValuer(f.Type)) && hasTags(f.Type, nil) {
 				p.fail(here.path, "tags inside %s have no effect: the field is stored as one serialized value; tag the field itself, or embed the struct", inner)
 			}
 			if column, err := p.column(f, gorm, here); err == nil && f.IsExported() && !ignored(gorm) {

@@ -59,13 +59,16 @@ func (c *codec) append(dst []byte, v reflect.Value) ([]byte, error) {
 		if err != nil {
 			return dst, wrongType("MarshalText of %s failed", c.base)
 		}
+		if err := c.readsBack(typeTextM, b); err != nil {
+			return dst, err
+		}
 		return appendUTF8(dst, typeTextM, b)
 	case formBinary:
 		b, err := addressable(v).Interface().(encoding.BinaryMarshaler).MarshalBinary()
 		if err != nil {
 			return dst, wrongType("MarshalBinary of %s failed", c.base)
 		}
-		return append(append(dst, typeBinaryM), b...), nil
+		return append(append(dst, typeBinaryM), b...), c.readsBack(typeBinaryM, b)
 	case formBytes:
 		dst = append(dst, typeBytes)
 		if v.Kind() == reflect.Array {
@@ -90,11 +93,47 @@ func (c *codec) append(dst []byte, v reflect.Value) ([]byte, error) {
 		}
 		return append(dst, typeBool, 0), nil
 	}
-	b, err := json.Marshal(v.Interface())
+	b, err := json.Marshal(addressable(v).Interface()) // a pointer, for marshalers with pointer receivers
 	if err != nil {
 		return dst, wrongType("%s cannot be written as JSON", c.base)
 	}
-	return append(append(dst, typeJSON), b...), nil
+	if replacesInvalidUTF8(b) {
+		return dst, wrongType("text in a %s is not valid UTF-8; use []byte for bytes", c.base)
+	}
+	return append(append(dst, typeJSON), b...), c.readsBack(typeJSON, b)
+}
+
+// readsBack refuses what could be written and never read again, whatever the
+// type's own marshaler does. Where JSON decides on a Go type, because the field
+// has interfaces in it, what is read must also be written the same: an integer
+// above 2^53 in an any would come back as another number.
+func (c *codec) readsBack(typ byte, payload []byte) error {
+	again := reflect.New(c.base).Elem()
+	if err := c.decodeBase(typ, payload, again); err != nil {
+		return wrongType("%s cannot read back what it writes", c.base)
+	}
+	if c.form != formJSON || !c.open {
+		return nil
+	}
+	if b, err := json.Marshal(again.Addr().Interface()); err != nil || !bytes.Equal(b, payload) {
+		return wrongType("a number in %s does not fit the float64 that JSON makes of it; use a concrete type", c.base)
+	}
+	return nil
+}
+
+// replacesInvalidUTF8 reports whether encoding/json has put U+FFFD for bytes
+// that are no text: it escapes that character there and nowhere else.
+func replacesInvalidUTF8(b []byte) bool {
+	for i := 0; i+6 <= len(b); i++ {
+		if b[i] != '\\' {
+			continue
+		}
+		if string(b[i:i+6]) == `\ufffd` {
+			return true
+		}
+		i++ // the escaped character
+	}
+	return false
 }
 
 func appendInstant(dst []byte, t time.Time) []byte {
@@ -206,7 +245,7 @@ func (c *codec) decodeBase(typ byte, payload []byte, dst reflect.Value) error {
 			if len(payload) != dst.Len() {
 				return wrongType("want %d bytes", dst.Len())
 			}
-			reflect.Copy(dst, reflect.ValueOf(payload).Convert(reflect.SliceOf(dst.Type().Elem())))
+			copy(dst.Bytes(), payload)
 			return nil
 		}
 		dst.SetBytes(append([]byte{}, payload...)) // empty, not nil: it is a value
@@ -226,7 +265,7 @@ func (c *codec) decodeBase(typ byte, payload []byte, dst reflect.Value) error {
 		}
 		dst.SetBool(payload[0] == 1)
 	case formJSON:
-		if !utf8.Valid(payload) || json.Unmarshal(payload, dst.Addr().Interface()) != nil {
+		if !utf8.Valid(payload) || json.Unmarshal(bytes.Clone(payload), dst.Addr().Interface()) != nil {
 			return wrongType("the JSON does not fit Go type %s", c.base)
 		}
 	}

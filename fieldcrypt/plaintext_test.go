@@ -230,7 +230,7 @@ func TestNonCanonicalPlaintextsAreRefused(t *testing.T) {
 }
 
 type (
-	onlyValuer  struct{ Cents int }
+	onlyValuer  struct{ cents int }
 	onlyMarshal struct{}
 	secretive   struct{ _ int }
 )
@@ -243,6 +243,15 @@ func TestTypesThatWouldLoseDataAreRefused(t *testing.T) {
 		if _, err := planCodec(reflect.TypeOf(v)); err == nil {
 			t.Errorf("%T was taken", v)
 		}
+	}
+}
+
+func TestTwoFieldsOfOneJSONNameAreRefused(t *testing.T) {
+	field := func(name string) reflect.StructField {
+		return reflect.StructField{Name: name, Type: reflect.TypeFor[int](), Tag: `json:"x"`}
+	}
+	if _, err := planCodec(reflect.StructOf([]reflect.StructField{field("A"), field("B")})); err == nil {
+		t.Error("encoding/json would store neither")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/fieldcrypt/go/internal/transform"
@@ -16,9 +17,12 @@ func (p *parser) finish() {
 	}
 	m := p.model
 	identities := map[string]*Field{}
-	columns := map[string]string{}
+	columns := columnSet{}
 	for _, f := range p.plain {
-		columns[f.Column] = f.Path
+		columns.add(f.Column, f.Path)
+	}
+	if m.Tenant != nil {
+		p.claim(columns, m.Tenant.Column, m.Tenant.Path)
 	}
 	for _, f := range p.fields {
 		f.Table, f.Name = m.Table, f.Column
@@ -31,24 +35,56 @@ func (p *parser) finish() {
 		if other := identities[f.Identity()]; other != nil {
 			p.fail(f.Path, "the identity %s is that of field %s too; give one of them another column or id=", f.Identity(), other.Path)
 		}
-		if other := columns[f.Column]; other != "" {
-			p.fail(f.Path, "the column %s is that of field %s too", f.Column, other)
-		}
-		identities[f.Identity()], columns[f.Column] = f.Field, f.Path
+		identities[f.Identity()] = f.Field
+		p.claim(columns, f.Column, f.Path)
 		m.Fields = append(m.Fields, f.Field)
+	}
+	for _, f := range p.fields {
+		if f.Plain != "" {
+			p.claim(columns, f.Plain, f.Path+" in plaintext")
+		}
 	}
 	if p.err == nil {
 		p.indexes(columns)
 	}
 }
 
-func (p *parser) table() error {
+// columnSet maps columns, without regard to case, to what they belong to.
+type columnSet map[string]string
+
+func (c columnSet) add(column, owner string) { c[strings.ToLower(column)] = owner }
+
+// maxName bounds identifiers: Postgres cuts longer ones off, in bytes.
+const maxName = 63
+
+// claim gives a column to one owner.
+func (p *parser) claim(columns columnSet, column, owner string) {
+	if other, taken := columns[strings.ToLower(column)]; taken {
+		p.fail(owner, "the column %s is that of %s too", column, other)
+	}
+	if len(column) > maxName {
+		p.fail(owner, "the column name %s is longer than %d bytes", column, maxName)
+	}
+	columns.add(column, owner)
+}
+
+// table finds the logical table. TableName may be promoted from an embedded
+// pointer, which is nil here.
+func (p *parser) table() (err error) {
+	defer func() {
+		if recover() != nil {
+			err = p.model.err("", errors.New("TableName panics on the zero value; give the model a TableName of its own"))
+		}
+	}()
 	m := p.model
 	if t, ok := reflect.New(m.Type).Interface().(tabler); ok {
 		m.Table = t.TableName()
 		m.Table = m.Table[strings.LastIndexByte(m.Table, '.')+1:] // a schema is no part of the identity
 		if m.Table == "" {
 			return m.err("", errors.New("TableName returns no name for the zero value"))
+		}
+		if len(m.Table) > maxName || strings.ContainsAny(m.Table, "\"`'[] \t\n") {
+			return m.err("", fmt.Errorf("TableName returns %q: want a name without quotes of at most %d bytes", m.Table, maxName))
 		}
 		return nil
 	}
@@ -67,7 +103,7 @@ func (p *parser) field(f taggedField) error {
 	if f.PerTenant = perTenant; perTenant && p.model.Tenant == nil {
 		return fmt.Errorf(`domain %q has keys per tenant, so the model needs its tenant column: a string field tagged %s:",tenant"`, f.Domain, TagName)
 	}
-	if isPrimaryKey(f.strukt, f.gorm) {
+	if f.primaryKey() {
 		return errors.New("a primary key cannot be encrypted: ciphertext differs at every write; use a surrogate key and an index")
 	}
 	if f.gorm["SERIALIZER"] != "" || f.gorm["JSON"] != "" {
@@ -94,8 +130,8 @@ func (p *parser) bind(f taggedField) error {
 		return fmt.Errorf("bind=%s: the model has no plain field of that name", f.tag.bind)
 	}
 	sf := p.model.Type.FieldByIndex(target.Index)
-	if gorm := gormSettings(sf.Tag.Get("gorm")); isPrimaryKey(sf, gorm) && isInteger(sf.Type) && !strings.EqualFold(gorm["AUTOINCREMENT"], "false") {
-		return fmt.Errorf(`bind=%s: the database makes this key, so it is not known when the value is sealed; use a key that the client makes (a UUID), or say gorm:"autoIncrement:false"`, f.tag.bind)
+	if madeByDatabase(sf, gormSettings(sf.Tag.Get("gorm")), target.Column) {
+		return fmt.Errorf(`bind=%s: the database makes this value, so it is not known when the field is sealed; use a key that the client makes (a UUID), or say gorm:"autoIncrement:false"`, f.tag.bind)
 	}
 	var err error
 	if target.codec, err = planCodec(target.Type); err != nil || !target.codec.binds() {
@@ -106,17 +142,14 @@ func (p *parser) bind(f taggedField) error {
 }
 
 // indexes makes the tags' own indexes and those of FieldcryptIndexes.
-func (p *parser) indexes(columns map[string]string) {
+func (p *parser) indexes(columns columnSet) {
 	m := p.model
 	add := func(ix *BlindIndex, err error) {
-		if err == nil && columns[ix.Column] != "" {
-			err = fmt.Errorf("index column %s is the column of %s too", ix.Column, columns[ix.Column])
-		}
 		if err != nil {
 			p.fail("", "%w", err)
 			return
 		}
-		columns[ix.Column] = "another index"
+		p.claim(columns, ix.Column, "index "+ix.Column)
 		m.Indexes = append(m.Indexes, ix)
 		for _, part := range ix.parts {
 			part.field.Indexes = append(part.field.Indexes, ix)
@@ -128,11 +161,9 @@ func (p *parser) indexes(columns map[string]string) {
 			add(ix, p.parts(ix, 0, Part{Field: f.Path, Transform: f.tag.transform}))
 		}
 	}
-	if d, ok := reflect.New(m.Type).Interface().(indexer); ok {
-		for _, decl := range d.FieldcryptIndexes() {
-			ix, err := p.declared(decl)
-			add(ix, err)
-		}
+	for _, decl := range p.declarations() {
+		ix, err := p.declared(decl)
+		add(ix, err)
 	}
 	names := map[string]bool{}
 	for _, ix := range m.Indexes {
@@ -142,6 +173,20 @@ func (p *parser) indexes(columns map[string]string) {
 			names[id] = true
 		}
 	}
+}
+
+// declarations asks the model for its indexes.
+func (p *parser) declarations() (list []Index) {
+	d, ok := reflect.New(p.model.Type).Interface().(indexer)
+	if !ok {
+		return nil
+	}
+	defer func() {
+		if recover() != nil {
+			p.fail("", "FieldcryptIndexes panics on the zero value; give the model one of its own")
+		}
+	}()
+	return d.FieldcryptIndexes()
 }
 
 func (p *parser) declared(d Index) (*BlindIndex, error) {
@@ -180,6 +225,9 @@ func (p *parser) parts(ix *BlindIndex, bits int, parts ...Part) error {
 		}
 		if !f.codec.indexable() {
 			return fmt.Errorf("index %s: field %s of type %s cannot be indexed: a float has no exact equality, a bool would show its value, JSON and binary have no one form", ix.Column, f.Path, f.Type)
+		}
+		if slices.Contains(ix.Fields, f) {
+			return fmt.Errorf("index %s: field %s is in it twice", ix.Column, f.Path)
 		}
 		resolved := indexPart{field: f}
 		if part.Transform != "" {

@@ -38,11 +38,17 @@ func (c *Crypter) Sealer(ctx context.Context, row Row) *Sealer {
 }
 
 // Seal seals a value of the field's Go type. NULL (a nil pointer, slice, map or
-// interface, an invalid sql.Null) gives nil.
+// interface, an invalid sql.Null, the zero [reflect.Value]) gives nil.
 //
 // Errors: *Error matching [ErrWrongType], [ErrNoTenant], [ErrTenantMismatch], or
 // an error of keys.
 func (s *Sealer) Seal(f *Field, v reflect.Value) ([]byte, error) {
+	if !v.IsValid() {
+		return nil, nil
+	}
+	if v.Type() != f.Type {
+		return nil, f.err("seal", 0, wrongType("a %s is no %s", v.Type(), f.Type), "")
+	}
 	base, null := f.codec.unwrap(v)
 	if null {
 		return nil, nil

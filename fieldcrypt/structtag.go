@@ -7,8 +7,18 @@ import (
 
 // ignored reports whether GORM neither reads nor writes a field.
 func ignored(gorm map[string]string) bool {
-	v, ok := gorm["-"]
-	return ok && !strings.EqualFold(strings.TrimSpace(v), "migration")
+	switch strings.ToLower(strings.TrimSpace(gorm["-"])) {
+	case "-", "all":
+		return true
+	}
+	return false
+}
+
+// misspelt reports whether a tag speaks of fieldcrypt in a way that no program
+// understands: the field would be stored in the clear.
+func misspelt(tag reflect.StructTag) bool {
+	_, ok := tag.Lookup(TagName)
+	return !ok && strings.Contains(strings.ToLower(string(tag)), TagName)
 }
 
 // isEmbedded follows GORM: anonymous structs that are no single value, and
@@ -18,15 +28,37 @@ func isEmbedded(f reflect.StructField, gorm map[string]string) bool {
 	if t.Kind() != reflect.Struct {
 		return false
 	}
-	if gorm["EMBEDDED"] != "" {
+	if _, ok := gorm["EMBEDDED"]; ok {
 		return true
 	}
-	return f.Anonymous && t != timeType && !reflect.PointerTo(t).Implements(valuerType) && !ignored(gorm)
+	return f.Anonymous && t != timeType && !isValuer(t) && !ignored(gorm)
 }
 
-func isPrimaryKey(f reflect.StructField, gorm map[string]string) bool {
-	truth := func(s string) bool { return s != "" && !strings.EqualFold(s, "false") }
-	return truth(gorm["PRIMARYKEY"]) || truth(gorm["PRIMARY_KEY"]) || f.Name == "ID" || strings.EqualFold(gorm["COLUMN"], "id")
+// isValuer reports whether a type is stored as one value of its own making.
+func isValuer(t reflect.Type) bool {
+	return t.Implements(valuerType) || reflect.PointerTo(t).Implements(valuerType) || reflect.PointerTo(deref(t)).Implements(valuerType)
+}
+
+func isPrimaryKey(f reflect.StructField, gorm map[string]string, column string) bool {
+	return isSet(gorm["PRIMARYKEY"]) || isSet(gorm["PRIMARY_KEY"]) || f.Name == "ID" || strings.EqualFold(column, "id")
+}
+
+// isSet reads a switch of a gorm tag.
+func isSet(s string) bool { return s != "" && !strings.EqualFold(s, "false") }
+
+// madeByDatabase reports whether the value of a field may not be known before
+// its row is written.
+func madeByDatabase(f reflect.StructField, gorm map[string]string, column string) bool {
+	for _, setting := range []string{"DEFAULT", "->", "GENERATED"} {
+		if _, ok := gorm[setting]; ok {
+			return true
+		}
+	}
+	increments := isSet(gorm["AUTOINCREMENT"])
+	if isPrimaryKey(f, gorm, column) && isInteger(f.Type) {
+		increments = !strings.EqualFold(gorm["AUTOINCREMENT"], "false")
+	}
+	return increments
 }
 
 func isInteger(t reflect.Type) bool {
@@ -42,21 +74,22 @@ func serialized(gorm map[string]string) bool {
 // hasTags reports whether a struct type, or one that is embedded or held in it,
 // carries our tags.
 func hasTags(t reflect.Type, seen map[reflect.Type]bool) bool {
-	switch t.Kind() {
-	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
-		return hasTags(t.Elem(), seen)
-	}
-	if t.Kind() != reflect.Struct || seen[t] {
+	if seen[t] {
 		return false
 	}
 	if seen == nil {
 		seen = map[reflect.Type]bool{}
 	}
 	seen[t] = true
-	for i := range t.NumField() {
-		f := t.Field(i)
-		if _, ok := f.Tag.Lookup(TagName); ok || hasTags(f.Type, seen) {
-			return true
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		return hasTags(t.Elem(), seen)
+	case reflect.Struct:
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if _, ok := f.Tag.Lookup(TagName); ok || misspelt(f.Tag) || hasTags(f.Type, seen) {
+				return true
+			}
 		}
 	}
 	return false
@@ -85,8 +118,12 @@ func gormSettings(tag string) map[string]string {
 	return settings
 }
 
+// deref takes off pointers; of a type that points to itself it takes some.
 func deref(t reflect.Type) reflect.Type {
-	for t.Kind() == reflect.Pointer {
+	for range maxDepth {
+		if t.Kind() != reflect.Pointer {
+			break
+		}
 		t = t.Elem()
 	}
 	return t

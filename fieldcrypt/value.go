@@ -72,6 +72,9 @@ func (f *Field) appendAssociatedData(dst []byte, tenant string, row *Row) ([]byt
 	}
 	base, null := reflect.Value{}, true
 	if v.IsValid() {
+		if v.Type() != f.Bind.Type {
+			return dst, wrongType("a %s is no %s, the type of field %s", v.Type(), f.Bind.Type, f.Bind.Path)
+		}
 		base, null = f.Bind.codec.unwrap(v)
 	}
 	if null {
@@ -99,6 +102,9 @@ func (f *Field) err(op string, keyID uint32, cause error, hint string) error {
 // Errors: *Error matching [ErrNotSealed], [ErrAuthentication], [ErrWrongType],
 // [ErrUnknownKey], [ErrKeyDisabled], [ErrNoTenant], or an error of keys.
 func (c *Crypter) Open(ctx context.Context, f *Field, stored []byte, dst reflect.Value, row Row) error {
+	if dst.Type() != f.Type || !dst.CanSet() {
+		return f.err("open", 0, wrongType("the destination is a %s that cannot be set, or no %s", dst.Type(), f.Type), "")
+	}
 	if stored == nil {
 		dst.SetZero()
 		return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"sync"
@@ -408,7 +409,7 @@ type indexed struct {
 
 func (indexed) FieldcryptIndexes() (out []fieldcrypt.Index) {
 	for bits := 1; bits <= 128; bits++ {
-		out = append(out, fieldcrypt.Index{Column: "f_" + strings.Repeat("i", bits), Bits: bits, Parts: []fieldcrypt.Part{{Field: "F"}}})
+		out = append(out, fieldcrypt.Index{Column: fmt.Sprint("f_", bits), Bits: bits, Parts: []fieldcrypt.Part{{Field: "F"}}})
 	}
 	return out
 }

@@ -44,7 +44,8 @@ type Config struct {
 	MinVersions map[Scope]uint64
 
 	// Logger gets an event when a scope is opened, fails to, is evicted or
-	// changed. Nil: silent.
+	// changed. Its handler must not wait for keys of the scope that it is told
+	// of. Nil: silent.
 	Logger *slog.Logger
 	// Now is the clock. Defaults to time.Now; tests move it. It is called
 	// concurrently.

@@ -57,7 +57,14 @@ func (m *Manager) Ensure(ctx context.Context, s Scope) error {
 }
 
 // create makes version 1 of a scope and stores it.
+//
+// A scope that had keysets before, as this Manager or its Config knows, does not
+// get others in their place: what the old keys have sealed would be lost from
+// sight without an error.
 func (m *Manager) create(ctx context.Context, e *entry) (*Keys, error) {
+	if floor := e.floor(); floor > 0 {
+		return nil, fmt.Errorf("%w: scope %s: the keysets are gone, version %d was seen or is required", ErrRollback, e.label, floor)
+	}
 	dataKey, wraps, err := m.newDataKey(ctx, e)
 	if err != nil {
 		return nil, err

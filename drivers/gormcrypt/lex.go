@@ -1,6 +1,9 @@
 package gormcrypt
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // kind is what a token of SQL text is.
 type kind uint8
@@ -74,16 +77,20 @@ func (l *lexer) add(k kind, name string, at, end int) int {
 func (l *lexer) token(at int) int {
 	c, rest := l.text[at], l.text[at:]
 	switch {
-	case strings.IndexByte(" \t\n\r\f\v", c) >= 0:
+	case strings.IndexByte(" \t\n\r\f", c) >= 0:
 		return at + 1
 	case isWordByte(c) && !isDigit(c):
 		end := at + span(rest, func(c byte) bool { return isWordByte(c) || c == '$' })
 		return l.add(word, strings.ToLower(l.text[at:end]), at, end)
 	case isDigit(c):
-		return l.add(number, "", at, at+span(rest, func(c byte) bool { return isWordByte(c) || c == '.' }))
+		end := at + len(numeral.FindString(rest))
+		if end < len(l.text) && isWordByte(l.text[end]) {
+			return l.add(opaque, "", at, len(l.text)) // 0.mrn: a column to some databases
+		}
+		return l.add(number, "", at, end)
 	case c == '\'' || c == '"' || c == '`':
 		return l.quote(at, c)
-	case strings.HasPrefix(rest, "--"), strings.HasPrefix(rest, "/*"), c == '$', c == '\\', c == 0:
+	case strings.HasPrefix(rest, "--"), strings.HasPrefix(rest, "/*"), c == '$', c == '\\', c < ' ':
 		// What follows may be read in more than one way. One opaque token is
 		// enough for the text not to be understood where that matters.
 		return l.add(opaque, "", at, len(l.text))
@@ -155,6 +162,8 @@ func (l *lexer) at(at int) int {
 	}
 	return l.add(bind, name, at, end)
 }
+
+var numeral = regexp.MustCompile(`^(?:0[xX][0-9a-fA-F]+|[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)`)
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 

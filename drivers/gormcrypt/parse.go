@@ -27,8 +27,8 @@ type tableRef struct {
 var endsFrom = wordSet("where", "group", "order", "having", "limit", "offset", "union", "except", "intersect",
 	"set", "returning", "window", "fetch", "for", "values")
 
-// notAlias are further words that can follow a table and are no alias of it.
-var notAlias = wordSet("on", "using", "join", "left", "right", "inner", "outer", "full", "cross", "natural",
+// notName are further words that stand among tables and name none.
+var notName = wordSet("on", "using", "join", "left", "right", "inner", "outer", "full", "cross", "natural",
 	"and", "or", "not", "tablesample", "select", "when", "then", "else", "end", "is", "in", "like", "between", "do")
 
 func wordSet(words ...string) map[string]bool {
@@ -105,8 +105,11 @@ func (p *parser) step(i, current int) (int, int) {
 		from.table = true
 	case t.kind == word && top && endsFrom[t.name]:
 		from.active, from.table = false, false
-	case from.table && t.ident() && !t.is("only", "lateral"):
+	case from.table && !t.is("only", "lateral"):
 		from.table = false
+		if !p.names(i) {
+			break // no table
+		}
 		end, path := p.path(i)
 		for j := i; j < end; j++ {
 			p.level[j], p.table[j] = current, true
@@ -131,14 +134,19 @@ func (p *parser) alias(i, current int) (alias string, next int) {
 	if p.peek(at).is("as") {
 		at++
 	}
-	t := p.peek(at)
-	if !t.ident() || t.kind == word && (endsFrom[t.name] || notAlias[t.name]) {
+	if !p.names(at) {
 		return "", i
 	}
 	for j := i; j <= at; j++ {
 		p.level[j], p.table[j] = current, true
 	}
-	return t.name, at + 1
+	return p.tokens[at].name, at + 1
+}
+
+// names reports whether token i can be a table's name or alias.
+func (p *parser) names(i int) bool {
+	t := p.peek(i)
+	return t.kind == quoted || t.kind == word && !endsFrom[t.name] && !notName[t.name]
 }
 
 // peek returns token i, or one that is nothing.

@@ -293,14 +293,22 @@ func comparesEncrypted(sql string) string {
 	})
 	for _, m := range leftSide.FindAllStringSubmatch(sql, -1) {
 		word := regexp.MustCompile("[\\w\"`]$").MatchString(m[1])
-		if m[1] != "," && !(word && m[2] != "" && !keyword.MatchString(m[1])) && !strings.HasPrefix(strings.ToLower(m[3]), "visits") {
+		if m[1] != "," && !(word && m[2] != "" && !keyword.MatchString(m[1])) && !elsewhere(sql, m[3]) {
 			return m[0]
 		}
 	}
 	for _, m := range rightSide.FindAllStringSubmatch(sql, -1) {
-		if before := strings.ToLower(m[0]); !strings.HasPrefix(before, "from") && m[2] == "" && !strings.HasPrefix(strings.ToLower(m[1]), "visits") {
+		if before := strings.ToLower(m[0]); !strings.HasPrefix(before, "from") && m[2] == "" && !elsewhere(sql, m[1]) {
 			return m[0]
 		}
 	}
 	return ""
+}
+
+// elsewhere reports whether a qualifier may be that of another table: one that
+// the text itself brings in, or one that has no encrypted columns.
+func elsewhere(sql, qualifier string) bool {
+	name := strings.ToLower(strings.Trim(qualifier, " .\"`\t\n\r\f"))
+	brings := regexp.MustCompile(`(?i)\b(from|join)\b`).MatchString(sql)
+	return name != "" && (brings || name == "visits")
 }

@@ -6,7 +6,9 @@
 // the machine: those in FIELDCRYPT_TEST_POSTGRES_BIN, or the newest that is
 // installed in one of the usual folders or on the PATH.
 //
-// A test is skipped where there is neither, and fails there when CI=true.
+// A test is skipped where there is neither, and fails there when CI=true. go test
+// remembers a skip as a pass: once Postgres is installed, run make test, or go
+// test -count=1.
 //
 // # How nothing is left behind
 //

@@ -112,3 +112,14 @@ func isVersioned(name string) bool {
 	}
 	return true
 }
+
+// Shortens reports whether the pipeline keeps a part of the text only, so that
+// texts that differ in what matters may become one: it has first or last in it.
+func (p *Pipeline) Shortens() bool {
+	for name := range strings.SplitSeq(p.spec, "|") {
+		if strings.HasPrefix(name, "first(") || strings.HasPrefix(name, "last(") {
+			return true
+		}
+	}
+	return false
+}
