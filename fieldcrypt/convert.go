@@ -90,7 +90,7 @@ func (c *codec) convertBase(v, dst reflect.Value) error {
 		return nil
 	}
 	refused := wrongType("a %s cannot stand for a %s", v.Type(), c.base)
-	if m, ok := v.Interface().(encoding.TextMarshaler); ok && c.isText() { // net.IP: text, whatever it is made of
+	if m, ok := v.Interface().(encoding.TextMarshaler); ok && c.isText() && isByteSlice(v.Type()) { // net.IP: its text, not its bytes
 		text, err := m.MarshalText()
 		if err != nil {
 			return refused

@@ -22,7 +22,7 @@ func (p *parser) finish() {
 		columns.add(f.Column, f.Path)
 	}
 	if m.Tenant != nil {
-		p.claim(columns, m.Tenant.Column, m.Tenant.Path)
+		p.claim(columns, m.Tenant.Column, m.Tenant.Path, m.Tenant.Path)
 	}
 	for _, f := range p.fields {
 		f.Table, f.Name = m.Table, f.Column
@@ -36,12 +36,12 @@ func (p *parser) finish() {
 			p.fail(f.Path, "the identity %s is that of field %s too; give one of them another column or id=", f.Identity(), other.Path)
 		}
 		identities[f.Identity()] = f.Field
-		p.claim(columns, f.Column, f.Path)
+		p.claim(columns, f.Column, f.Path, f.Path)
 		m.Fields = append(m.Fields, f.Field)
 	}
 	for _, f := range p.fields {
 		if f.Plain != "" {
-			p.claim(columns, f.Plain, f.Path+" in plaintext")
+			p.claim(columns, f.Plain, f.Path+" in plaintext", f.Path)
 		}
 	}
 	if p.err == nil {
@@ -57,13 +57,13 @@ func (c columnSet) add(column, owner string) { c[strings.ToLower(column)] = owne
 // maxName bounds identifiers: Postgres cuts longer ones off, in bytes.
 const maxName = 63
 
-// claim gives a column to one owner.
-func (p *parser) claim(columns columnSet, column, owner string) {
+// claim gives a column to one owner; path is the field to name in an error.
+func (p *parser) claim(columns columnSet, column, owner, path string) {
 	if other, taken := columns[strings.ToLower(column)]; taken {
-		p.fail(owner, "the column %s is that of %s too", column, other)
+		p.fail(path, "the column %s is that of %s too", column, other)
 	}
 	if len(column) > maxName {
-		p.fail(owner, "the column name %s is longer than %d bytes", column, maxName)
+		p.fail(path, "the column name %s is longer than %d bytes; shorten it", column, maxName)
 	}
 	columns.add(column, owner)
 }
@@ -149,7 +149,7 @@ func (p *parser) indexes(columns columnSet) {
 			p.fail("", "%w", err)
 			return
 		}
-		p.claim(columns, ix.Column, "index "+ix.Column)
+		p.claim(columns, ix.Column, "index "+ix.Column, ix.Fields[0].Path)
 		m.Indexes = append(m.Indexes, ix)
 		for _, part := range ix.parts {
 			part.field.Indexes = append(part.field.Indexes, ix)

@@ -64,7 +64,7 @@ func (sc *scope) assignments(set clause.Set, upsert bool) (clause.Set, error) {
 	if len(done) == 0 {
 		return out, nil
 	}
-	for _, ix := range sc.from[0].indexes() {
+	for _, ix := range sc.main().indexes() {
 		a, ok, err := indexAssignment(sealer, ix, done)
 		if err != nil {
 			return nil, err
@@ -123,7 +123,7 @@ func (sc *scope) onConflict(e clause.Expression) (clause.Expression, error) {
 	}
 	on.Columns = slices.Clone(on.Columns)
 	for i, col := range on.Columns {
-		c := sc.from[0].column(strings.ToLower(unquote(col.Name)))
+		c := sc.main().column(strings.ToLower(unquote(col.Name)))
 		if c == nil {
 			continue
 		}

@@ -43,8 +43,8 @@ func (marker) DeleteClauses(f *schema.Field) []clause.Interface { return guarded
 type guard struct {
 	schema  *schema.Schema
 	binding *binding // nil: parsed on a DB without the plugin
-	table   *table   // nil: the model cannot be used
-	err     error    // why
+	tables  []*table // its own, if it can be used
+	err     error    // why it cannot
 }
 
 func guarded(s *schema.Schema) []clause.Interface {
@@ -73,9 +73,12 @@ func newGuard(s *schema.Schema) *guard {
 	g := &guard{schema: s, binding: bindingOfSchema(s)}
 	if g.binding == nil {
 		g.err = unregistered(s.ModelType.String(), "the gormcrypt plugin is not in use on this DB, or the model was used before it was; call db.Use(gormcrypt.New(fc, ...)) right after gorm.Open")
-	} else if g.table, g.err = g.binding.patch(s); g.err == nil {
-		g.binding.register(g.table)
+	} else if t, err := g.binding.patch(s); err == nil {
+		g.binding.register(t)
+		g.tables = []*table{t}
 		return g
+	} else {
+		g.err = err
 	}
 	disable(s, g.err)
 	return g

@@ -57,7 +57,7 @@ func unindexed(c *column) error {
 }
 
 func (sc *scope) searchIndex(c *column) *index {
-	for _, s := range sc.from {
+	for _, s := range sc.sources() {
 		for _, t := range s.tables {
 			if ix := t.search[c.key()]; ix != nil && ix.columns[0].field.Identity() == c.field.Identity() {
 				return ix

@@ -92,15 +92,15 @@ func (b *binding) register(t *table) {
 
 // tablesOf returns what is encrypted in a model.
 func (b *binding) tablesOf(s *schema.Schema) []*table {
-	if g := guardOf(s); g != nil && g.table != nil {
-		return []*table{g.table}
+	if g := guardOf(s); g != nil {
+		return g.tables
 	}
 	return nil
 }
 
 // tablesOfQuery returns what is encrypted in the tables of a query.
 func (b *binding) tablesOfQuery(db *gorm.DB) (tables []*table) {
-	for _, s := range b.ofStatement(b.parsed(db)).from {
+	for _, s := range b.ofStatement(b.parsed(db)).sources() {
 		tables = append(tables, s.tables...)
 	}
 	return tables

@@ -164,7 +164,7 @@ func (b *binding) after(db *gorm.DB) {
 	if !ok {
 		if isMap(elem(stmt.Dest)) && guardOf(stmt.Schema) != nil { // RETURNING
 			returned := map[string]*column{}
-			for _, t := range b.ofStatement(stmt).from[0].tables {
+			for _, t := range b.ofStatement(stmt).main().tables {
 				maps.Copy(returned, t.columns)
 			}
 			b.openMaps(db, returned, func(v any) bool { _, ok := v.(stored); return ok })

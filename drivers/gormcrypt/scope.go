@@ -2,6 +2,7 @@ package gormcrypt
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
@@ -11,12 +12,17 @@ import (
 	"github.com/fieldcrypt/go/fieldcrypt"
 )
 
-// scope is what names mean in one statement.
+// scope is what names mean in one statement. It resolves the statement's tables
+// when a name first asks for them: most statements of plain models have none that
+// does.
 type scope struct {
-	reg  *registry
 	b    *binding
+	reg  *registry
 	stmt *gorm.Statement
-	from []source // the statement's own table first
+	from clause.From
+
+	resolved []source // the statement's own table first
+	few      [2]source
 
 	inverted bool // under a NOT: a condition must be false where it is not true
 }
@@ -37,16 +43,60 @@ func (s *source) column(name string) *column {
 	return nil
 }
 
-// scope resolves the names of a statement whose FROM clause is from.
+// scope is that of a statement whose FROM clause is from.
 func (b *binding) scope(stmt *gorm.Statement, from clause.From) *scope {
-	sc := &scope{reg: b.registry.Load(), b: b, stmt: stmt}
+	return &scope{reg: b.registry.Load(), b: b, stmt: stmt, from: from}
+}
+
+// ofStatement is scope with the statement's own FROM clause.
+func (b *binding) ofStatement(stmt *gorm.Statement) *scope {
+	from, _ := stmt.Clauses["FROM"].Expression.(clause.From)
+	return b.scope(stmt, from)
+}
+
+// quiet reports, at little cost, that nothing but the text of a sub-select can
+// name an encrypted column here.
+func (sc *scope) quiet() bool {
+	stmt := sc.stmt
+	if guardOf(stmt.Schema) != nil || stmt.TableExpr != nil || len(stmt.Joins) > 0 || len(sc.from.Joins) > 0 || len(sc.from.Tables) > 0 {
+		return false
+	}
+	_, override := stmt.Clauses["INSERT"]
+	if !override {
+		_, override = stmt.Clauses["UPDATE"]
+	}
+	return (!override || sc.override() == "") && !slices.ContainsFunc(sc.reg.tables, func(t *table) bool { return t.is(stmt.Table) })
+}
+
+// override is the table that an INSERT or UPDATE clause names in place of the
+// model's.
+func (sc *scope) override() string {
+	if c, ok := sc.stmt.Clauses["INSERT"].Expression.(clause.Insert); ok && c.Table.Name != "" && c.Table.Name != clause.CurrentTable {
+		return strings.ToLower(c.Table.Name)
+	}
+	if c, ok := sc.stmt.Clauses["UPDATE"].Expression.(clause.Update); ok && c.Table.Name != "" && c.Table.Name != clause.CurrentTable {
+		return strings.ToLower(c.Table.Name)
+	}
+	return ""
+}
+
+// main is the statement's own table.
+func (sc *scope) main() *source { return &sc.sources()[0] }
+
+// sources are the tables of the statement.
+func (sc *scope) sources() []source {
+	if sc.resolved != nil {
+		return sc.resolved
+	}
+	sc.resolved = sc.few[:0]
+	stmt := sc.stmt
 	sc.addMain()
-	for _, t := range from.Tables {
+	for _, t := range sc.from.Tables {
 		if t.Name != clause.CurrentTable {
 			sc.add(t.Name, t.Alias, sc.reg.find(strings.ToLower(t.Name)))
 		}
 	}
-	for _, j := range from.Joins {
+	for _, j := range sc.from.Joins {
 		if j.Expression == nil {
 			sc.add(j.Table.Name, j.Table.Alias, sc.reg.find(strings.ToLower(j.Table.Name)))
 			continue
@@ -56,28 +106,25 @@ func (b *binding) scope(stmt *gorm.Statement, from clause.From) *scope {
 	}
 	for _, j := range stmt.Joins { // a relation that is joined as a sub-select has its alias here alone
 		if rel := relation(stmt.Schema, j.Name); rel != nil && j.Expression != nil {
-			sc.add("", j.Alias, b.tablesOf(rel.FieldSchema))
+			sc.add("", j.Alias, sc.b.tablesOf(rel.FieldSchema))
 		}
 	}
 	if _, ok := stmt.Clauses["ON CONFLICT"]; ok {
-		sc.add(sc.from[0].path, "excluded", sc.from[0].tables)
+		sc.add(sc.resolved[0].path, "excluded", sc.resolved[0].tables)
 	}
-	return sc
-}
-
-// ofStatement is scope with the statement's own FROM clause.
-func (b *binding) ofStatement(stmt *gorm.Statement) *scope {
-	from, _ := stmt.Clauses["FROM"].Expression.(clause.From)
-	return b.scope(stmt, from)
+	return sc.resolved
 }
 
 // addMain adds the tables of the statement's Model and Table.
 func (sc *scope) addMain() {
 	stmt := sc.stmt
 	own := sc.b.tablesOf(stmt.Schema)
+	if name := sc.override(); name != "" {
+		own = sc.reg.also(own, name)
+	}
 	switch {
 	case stmt.TableExpr == nil:
-		sc.add(stmt.Table, "", append(own, sc.reg.find(strings.ToLower(stmt.Table))...))
+		sc.add(stmt.Table, "", sc.reg.also(own, strings.ToLower(stmt.Table)))
 		return
 	case stmt.Schema != nil && own == nil && stmt.TableExpr.SQL == stmt.Quote(stmt.Schema.Table):
 		// A plain model that names its schema: a table of that name in another
@@ -86,22 +133,22 @@ func (sc *scope) addMain() {
 		return
 	}
 	sc.addRefs(parse(stmt.TableExpr.SQL, len(stmt.TableExpr.Vars), nil, true), stmt.TableExpr.Vars)
-	for i := range sc.from {
-		if sc.from[i].alias == strings.ToLower(stmt.Table) {
-			sc.from[0], sc.from[i] = sc.from[i], sc.from[0]
+	for i := range sc.resolved {
+		if sc.resolved[i].alias == strings.ToLower(stmt.Table) {
+			sc.resolved[0], sc.resolved[i] = sc.resolved[i], sc.resolved[0]
 		}
 	}
-	if len(sc.from) == 0 {
+	if len(sc.resolved) == 0 {
 		sc.add(stmt.Table, "", nil)
 	}
-	sc.from[0].tables = append(own, sc.from[0].tables...)
+	sc.resolved[0].tables = append(own[:len(own):len(own)], sc.resolved[0].tables...)
 }
 
 func (sc *scope) add(path, alias string, tables []*table) {
 	if alias == "" {
 		_, alias = splitPath(path)
 	}
-	sc.from = append(sc.from, source{strings.ToLower(alias), strings.ToLower(path), tables})
+	sc.resolved = append(sc.resolved, source{strings.ToLower(alias), strings.ToLower(path), tables})
 }
 
 // addRefs adds the tables that a text names, of its own level.
@@ -134,19 +181,17 @@ func (sc *scope) inside(p *parsed, vars []any) (tables []*table) {
 
 // encrypted reports whether a table of the statement has encrypted columns.
 func (sc *scope) encrypted() bool {
-	for i := range sc.from {
-		if len(sc.from[i].tables) > 0 {
-			return true
-		}
-	}
-	return false
+	return !sc.quiet() && slices.ContainsFunc(sc.sources(), func(s source) bool { return len(s.tables) > 0 })
 }
 
 // alias returns the encrypted source that is called so, or nil.
 func (sc *scope) alias(name string) *source {
-	for i := range sc.from {
-		if sc.from[i].alias == name && len(sc.from[i].tables) > 0 {
-			return &sc.from[i]
+	if sc.quiet() {
+		return nil
+	}
+	for i, s := range sc.sources() {
+		if s.alias == name && len(s.tables) > 0 {
+			return &sc.resolved[i]
 		}
 	}
 	return nil
@@ -161,12 +206,12 @@ func (sc *scope) find(qualifier, name string) (*column, error) {
 	case qualifier == "":
 		return sc.unqualified(name)
 	case qualifier == clause.CurrentTable:
-		return sc.from[0].column(name), nil
+		return sc.main().column(name), nil
 	}
 	_, alias := splitPath(qualifier)
-	for i := range sc.from {
-		if sc.from[i].alias == alias {
-			return sc.from[i].column(name), nil
+	for _, s := range sc.sources() {
+		if s.alias == alias {
+			return s.column(name), nil
 		}
 	}
 	for _, t := range sc.reg.find(qualifier) { // of a query around this one
@@ -181,8 +226,8 @@ func (sc *scope) find(qualifier, name string) (*column, error) {
 }
 
 func (sc *scope) unqualified(name string) (found *column, err error) {
-	for i := range sc.from {
-		c := sc.from[i].column(name)
+	for _, s := range sc.sources() {
+		c := s.column(name)
 		if c != nil && found != nil && c.field.Identity() != found.field.Identity() {
 			return nil, unclear(c, "two tables of the statement encrypt a column "+name)
 		}

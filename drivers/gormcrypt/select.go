@@ -157,11 +157,11 @@ func (s *selection) addText(text string, values int) error {
 // addStar adds the columns of one table, or of all.
 func (s *selection) addStar(alias string) {
 	s.star = true
-	for i := range s.from {
-		if alias != "" && s.from[i].alias != alias {
+	for _, source := range s.sources() {
+		if alias != "" && source.alias != alias {
 			continue
 		}
-		for _, t := range s.from[i].tables {
+		for _, t := range source.tables {
 			for name, c := range t.columns {
 				s.bring(c, name)
 			}

@@ -130,13 +130,16 @@ func (r *registry) with(t *table) *registry {
 }
 
 // find returns the tables that SQL may mean by path, nil if none is encrypted.
-func (r *registry) find(path string) (found []*table) {
+func (r *registry) find(path string) []*table { return r.also(nil, path) }
+
+// also adds to tables those that SQL may mean by path.
+func (r *registry) also(tables []*table, path string) []*table {
 	for _, t := range r.tables {
-		if t.is(path) {
-			found = append(found, t)
+		if t.is(path) && !slices.Contains(tables, t) {
+			tables = append(tables[:len(tables):len(tables)], t)
 		}
 	}
-	return found
+	return tables
 }
 
 // exactly returns the table of that name, schema included.

@@ -255,7 +255,7 @@ func (sc *scope) columnOfRef(p *parsed, ref tableRef, name string) (*column, err
 
 // tablesAt returns what is encrypted in a table that text names.
 func (sc *scope) tablesAt(path string) []*table {
-	for _, s := range sc.from {
+	for _, s := range sc.sources() {
 		if s.path == path && path != "" {
 			return s.tables
 		}

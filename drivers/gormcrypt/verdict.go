@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 
+	"gorm.io/gorm"
 	"gorm.io/gorm/schema"
 )
 
@@ -67,17 +68,22 @@ func (b *binding) reach(s *schema.Schema, seen map[*schema.Schema]bool, v *verdi
 		return
 	}
 	seen[s] = true
-	v.domains = append(v.domains, domainsOf(b.tablesOf(s))...)
+	for _, t := range b.tablesOf(s) {
+		v.domains = append(v.domains, t.domains...)
+	}
 	for _, rel := range relations(s) {
 		b.reach(rel.FieldSchema, seen, v)
 	}
 }
 
-func domainsOf(tables []*table) (domains []string) {
+// openKeys opens the keys of tables.
+func (b *binding) openKeys(stmt *gorm.Statement, tables []*table) error {
 	for _, t := range tables {
-		domains = append(domains, t.domains...)
+		if err := b.crypter.Warm(stmt.Context, t.domains...); err != nil {
+			return err
+		}
 	}
-	return domains
+	return nil
 }
 
 // warm opens the keys that a statement will need, before it takes a connection:
@@ -88,10 +94,12 @@ func (b *binding) warm(sc *scope) {
 	if _, ok := stmt.Settings.Load(coldKey); ok {
 		stmt.Settings.Delete(coldKey) // of this statement's last run, or of the one it was made from
 	}
-	for i := range sc.from {
-		if err := b.crypter.Warm(stmt.Context, domainsOf(sc.from[i].tables)...); err != nil {
-			stmt.Settings.Store(coldKey, cold{stmt, err})
-			return
+	if !sc.quiet() {
+		for _, s := range sc.sources() {
+			if err := b.openKeys(stmt, s.tables); err != nil {
+				stmt.Settings.Store(coldKey, cold{stmt, err})
+				return
+			}
 		}
 	}
 	related := len(stmt.Preloads) > 0 || len(stmt.BuildClauses) > 0 && stmt.BuildClauses[0] != "SELECT"

@@ -36,7 +36,7 @@ func (sc *scope) insertValues(e clause.Expression) (clause.Expression, error) {
 		return nil, err
 	}
 	var indexes []*index // of columns that are all there; one over a missing, and so NULL, column is NULL
-	for _, ix := range sc.from[0].indexes() {
+	for _, ix := range sc.main().indexes() {
 		if !slices.ContainsFunc(ix.columns, func(c *column) bool { return sc.at(place, c) < 0 }) {
 			indexes = append(indexes, ix)
 		}
@@ -101,11 +101,11 @@ func (sc *scope) at(place map[*column]int, c *column) int {
 func (sc *scope) target(name string) (*column, error) {
 	_, name = splitPath(name)
 	name = strings.ToLower(unquote(name))
-	if ix := sc.from[0].index(name); ix != nil {
+	if ix := sc.main().index(name); ix != nil {
 		return nil, fieldErr("write", ix.columns[0].field, fieldcrypt.ErrUnsupported,
 			"gormcrypt alone writes the index column "+ix.name+"; write the field")
 	}
-	return sc.from[0].column(name), nil
+	return sc.main().column(name), nil
 }
 
 func (s *source) index(name string) *index {
