@@ -21,14 +21,10 @@ type (
 		Street string `fieldcrypt:"medical"`
 	}
 	valuerList []secretAddress
-	deep0      struct {
-		F string `fieldcrypt:"medical"`
-	}
-	deep1  struct{ deep0 }
-	tree   map[string]tree
-	list   []list
-	self   *self
-	orphan struct{ A int }
+	tree       map[string]tree
+	list       []list
+	self       *self
+	orphan     struct{ A int }
 )
 
 func (valuerAddress) Value() (driver.Value, error) { return "", nil }
@@ -75,6 +71,16 @@ func TestNoTagIsPassedOver(t *testing.T) {
 		if err == nil && len(got.Fields) != 1 {
 			t.Errorf("%s: the field was passed over", name)
 		}
+	}
+}
+
+func TestTagsThatAreTooDeepAreNotPassedOver(t *testing.T) {
+	typ := reflect.TypeFor[SecretAddress]()
+	for range 20 {
+		typ = reflect.StructOf([]reflect.StructField{{Name: "Inner", Type: typ, Tag: `gorm:"embedded"`}})
+	}
+	if _, err := newCrypter(t).Model(typ); !errors.Is(err, fieldcrypt.ErrModel) || !strings.Contains(err.Error(), "deep") {
+		t.Errorf("got %v", err)
 	}
 }
 

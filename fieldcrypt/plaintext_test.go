@@ -230,7 +230,7 @@ func TestNonCanonicalPlaintextsAreRefused(t *testing.T) {
 }
 
 type (
-	onlyValuer  struct{ cents int }
+	onlyValuer  struct{ _ int }
 	onlyMarshal struct{}
 	secretive   struct{ _ int }
 )

@@ -56,7 +56,7 @@ func (sc *scope) condition(e clause.Expression) (_ clause.Expression, changed bo
 	case nil, *oneOf, template:
 		return e, false, nil
 	}
-	return e, false, sc.unknown(e)
+	return e, false, sc.foreign(e)
 }
 
 // conditions rewrites a list into a copy of it.
@@ -254,8 +254,8 @@ func (sc *scope) subquery(sub *gorm.DB) error {
 
 var placeholder = regexp.MustCompile(`\$\d+`)
 
-// unknown looks at the SQL that an expression of another package makes.
-func (sc *scope) unknown(e clause.Expression) error {
+// foreign looks at the SQL that an expression of another package makes.
+func (sc *scope) foreign(e clause.Expression) error {
 	if len(sc.reg.tables) == 0 {
 		return nil
 	}

@@ -30,13 +30,13 @@ type result struct {
 // beforeQuery is before for queries, whose destination it can see.
 func (b *binding) beforeQuery(db *gorm.DB) {
 	b.before(db)
-	if db.Error != nil {
-		return
-	}
 	stmt := db.Statement
 	sc := b.ofStatement(stmt)
+	if db.Error != nil || sc.quiet() && stmt.SQL.Len() == 0 {
+		return
+	}
 	if stmt.SQL.Len() > 0 { // Raw: it may select everything
-		sc.addRefs(parse(stmt.SQL.String(), 0, nil, false), nil)
+		sc.addRaw(stmt.SQL.String())
 		b.beforeRaw(stmt, sc)
 		return
 	}

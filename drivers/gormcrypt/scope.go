@@ -24,8 +24,18 @@ type scope struct {
 	resolved []source // the statement's own table first
 	few      [2]source
 
-	inverted bool // under a NOT: a condition must be false where it is not true
+	plain    answer // whether it is quiet
+	inverted bool   // under a NOT: a condition must be false where it is not true
 }
+
+// answer is a bool that may not be known yet.
+type answer uint8
+
+const (
+	unknown answer = iota
+	yes
+	no
+)
 
 // source is a table of the statement, or a sub-select that stands for one.
 type source struct {
@@ -57,15 +67,22 @@ func (b *binding) ofStatement(stmt *gorm.Statement) *scope {
 // quiet reports, at little cost, that nothing but the text of a sub-select can
 // name an encrypted column here.
 func (sc *scope) quiet() bool {
-	stmt := sc.stmt
-	if guardOf(stmt.Schema) != nil || stmt.TableExpr != nil || len(stmt.Joins) > 0 || len(sc.from.Joins) > 0 || len(sc.from.Tables) > 0 {
-		return false
+	if sc.plain == unknown {
+		sc.plain = no
+		stmt := sc.stmt
+		if guardOf(stmt.Schema) == nil && stmt.TableExpr == nil && len(stmt.Joins)+len(sc.from.Joins)+len(sc.from.Tables) == 0 &&
+			sc.override() == "" && !slices.ContainsFunc(sc.reg.tables, func(t *table) bool { return t.is(stmt.Table) }) {
+			sc.plain = yes
+		}
 	}
-	_, override := stmt.Clauses["INSERT"]
-	if !override {
-		_, override = stmt.Clauses["UPDATE"]
-	}
-	return (!override || sc.override() == "") && !slices.ContainsFunc(sc.reg.tables, func(t *table) bool { return t.is(stmt.Table) })
+	return sc.plain == yes
+}
+
+// addRaw adds the tables that the given text of a statement names.
+func (sc *scope) addRaw(text string) {
+	sc.sources()
+	sc.addRefs(parse(text, 0, nil, false), nil)
+	sc.plain = no
 }
 
 // override is the table that an INSERT or UPDATE clause names in place of the

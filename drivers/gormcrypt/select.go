@@ -76,7 +76,7 @@ func (s *selection) add(e clause.Expression) error {
 	}
 	text, vars := textOf(e)
 	if text == "" {
-		return s.unknown(e)
+		return s.foreign(e)
 	}
 	if _, changed, err := s.values(vars); err != nil || changed {
 		return firstError(err, queryErr("an encrypted column among the values of SELECT"))
