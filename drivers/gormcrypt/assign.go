@@ -44,6 +44,9 @@ func (sc *scope) assignments(set clause.Set, upsert bool) (clause.Set, error) {
 			}
 			continue
 		}
+		if slices.ContainsFunc(done, func(d assignment) bool { return d.column.key() == c.key() }) {
+			return nil, twice(c)
+		}
 		if upsert && isExcluded(a.Value, c) {
 			done = append(done, assignment{column: c, excluded: true})
 			continue
@@ -54,7 +57,7 @@ func (sc *scope) assignments(set clause.Set, upsert bool) (clause.Set, error) {
 		if sealer == nil {
 			sealer = sc.b.crypter.Sealer(sc.stmt.Context, fieldcrypt.Row{})
 		}
-		stored, input, err := seal(sealer, c, a.Value)
+		stored, input, err := sc.b.seal(sealer, c, a.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -109,8 +112,8 @@ func indexAssignment(sealer *fieldcrypt.Sealer, ix *index, done []assignment) (c
 		return out, false, fieldErr("write", ix.columns[0].field, fieldcrypt.ErrUnsupported,
 			"the index "+ix.name+" is over several fields and would no longer fit; write all its fields in one statement")
 	}
-	term, err := sealer.Index(ix.blind, inputs...)
-	out.Value = toSQL(term)
+	computed, err := sealer.Index(ix.blind, inputs...)
+	out.Value = term(computed)
 	return out, true, err
 }
 

@@ -60,12 +60,27 @@ func (b *binding) admit(stmt *gorm.Statement) error {
 	sc := b.ofStatement(stmt)
 	if stmt.TableExpr != nil {
 		c, err := sc.mention(stmt.TableExpr.SQL, true)
-		if err = firstError(err, onColumn(c, "text in Table")); err != nil {
+		if err = firstError(err, onColumn(c, "text in Table"), sc.rawSubqueries(stmt.TableExpr.Vars),
+			sc.understood(parse(stmt.TableExpr.SQL, len(stmt.TableExpr.Vars), nil, true))); err != nil {
+			return err
+		}
+	}
+	for _, j := range stmt.Joins {
+		if relation(stmt.Schema, j.Name) != nil {
+			continue
+		}
+		if err := firstError(sc.understood(parse(j.Name, len(j.Conds), nil, false)), sc.rawSubqueries(j.Conds)); err != nil {
 			return err
 		}
 	}
 	if sc.encrypted() && !b.intact(stmt.DB) {
 		return pluginErr("another plugin has replaced a clause builder of gormcrypt; register that plugin before gormcrypt")
+	}
+	if stmt.SQL.Len() > 0 {
+		sc.addRaw(stmt.SQL.String())
+		if err := b.rawRows(sc, stmt); err != nil {
+			return err
+		}
 	}
 	b.warm(sc)
 	return nil

@@ -14,6 +14,9 @@ func (sc *scope) fromClause(e clause.Expression) (clause.Expression, error) {
 	if !ok {
 		return sc.where(e)
 	}
+	if len(from.Joins) == 0 {
+		return e, nil
+	}
 	from.Joins = slices.Clone(from.Joins)
 	for i := range from.Joins {
 		if err := sc.join(&from.Joins[i]); err != nil {

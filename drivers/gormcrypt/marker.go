@@ -96,7 +96,11 @@ func (*guard) MergeClause(*clause.Clause) {}
 // ModifyStatement implements gorm.StatementModifier: GORM calls it before it
 // builds a statement.
 func (g *guard) ModifyStatement(stmt *gorm.Statement) {
-	if g.err != nil {
-		stop(stmt, g.err) // GORM builds nothing more, so its logger has no values to print
+	err := g.err
+	if err == nil && !g.binding.intact(stmt.DB) {
+		err = unregistered(g.schema.ModelType.String(), "the clause builders of gormcrypt are not those of this DB; call db.Use(gormcrypt.New(fc, ...)) on it, after other plugins that replace builders")
+	}
+	if err != nil {
+		stop(stmt, err) // GORM builds nothing more, so its logger has no values to print
 	}
 }

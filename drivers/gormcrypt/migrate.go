@@ -87,9 +87,35 @@ func ddlRefused(text string) error {
 	return &fieldcrypt.Error{Op: "migrate", Err: fmt.Errorf("%w: %s", fieldcrypt.ErrUnsupported, strings.TrimSpace(parts[1]))}
 }
 
-// beforeDDL makes the type that a statement is about to use.
-func (b *binding) beforeDDL(stmt *gorm.Statement, text string) error {
-	if b.dialect != "postgres" || !strings.Contains(text, domain) || strings.HasPrefix(text, "DO ") {
+// otherTypes are the beginnings of column types other than ours.
+var otherTypes = wordSet("text", "varchar", "char", "character", "integer", "int", "bigint", "smallint", "numeric", "decimal", "real",
+	"double", "float", "boolean", "bool", "timestamp", "timestamptz", "datetime", "date", "time", "json", "jsonb", "uuid", "bytea")
+
+// beforeDDL refuses to turn an encrypted column into one of another type, as a
+// plain model of the same table would, and makes the type that a statement is
+// about to use.
+func (b *binding) beforeDDL(stmt *gorm.Statement, p *parsed) error {
+	var tables []*table
+	for _, t := range p.tokens {
+		if t.ident() {
+			tables = append(tables, b.registry.Load().find(strings.TrimSuffix(t.name, "__temp"))...)
+		}
+	}
+	for i, t := range p.tokens {
+		typ := p.peek(i + 1)
+		if typ.is("type") {
+			typ = p.peek(i + 2)
+		}
+		if !t.ident() || typ.kind != word || !otherTypes[typ.name] {
+			continue
+		}
+		for _, table := range tables {
+			if c := table.columns[t.name]; c != nil {
+				return fieldErr("migrate", c.field, fieldcrypt.ErrUnsupported, "the column is encrypted and does not become "+typ.name+"; tag the field in every model of the table, or leave the column out")
+			}
+		}
+	}
+	if b.dialect != "postgres" || !strings.Contains(p.text, domain) || p.tokens[0].is("do") {
 		return nil
 	}
 	return stmt.DB.Session(&gorm.Session{NewDB: true, Context: stmt.Context}).Exec(createDomain).Error

@@ -13,9 +13,12 @@ func (sc *scope) groupBy(e clause.Expression) (clause.Expression, error) {
 			return nil, err
 		}
 	}
-	var err error
-	g.Having, _, err = sc.conditions(g.Having)
-	return g, err
+	having, changed, err := sc.conditions(g.Having)
+	if err != nil || !changed {
+		return e, err
+	}
+	g.Having = having
+	return g, nil
 }
 
 // orderBy refuses to sort by ciphertext.
@@ -37,10 +40,11 @@ func (sc *scope) orderBy(e clause.Expression) (clause.Expression, error) {
 		return nil, firstError(err, onColumn(c, "ORDER BY"))
 	}
 	next, changed, err := sc.condition(o.Expression)
-	if changed {
-		o.Expression = next
+	if err != nil || !changed {
+		return e, err
 	}
-	return o, err
+	o.Expression = next
+	return o, nil
 }
 
 func (sc *scope) refuseColumn(col clause.Column, what string) error {

@@ -9,6 +9,8 @@ type parsed struct {
 	levels []level
 	opaque bool // holds something that databases do not read alike
 	holes  bool // a placeholder stands in a literal or quoted name
+
+	strange string // what the text holds that is not followed, in words; "" for nothing
 }
 
 // level is a select inside the text.
@@ -73,6 +75,9 @@ func parse(text string, values int, named map[string]any, tables bool) *parsed {
 		p.level[i] = current
 		i, current = p.step(i, current)
 	}
+	if what := p.strangeTokens(); what != "" {
+		p.strange = what
+	}
 	return p.parsed
 }
 
@@ -83,6 +88,9 @@ func (p *parser) step(i, current int) (int, int) {
 	switch {
 	case t.is("("):
 		p.open = append(p.open, paren{current, from.table})
+		if from.table && !p.peek(i+1).is("select", "with", "values") && p.peek(i+1).kind != bind {
+			p.strange = "tables in parentheses"
+		}
 		from.table = false
 		if p.peek(i+1).is("select", "with", "values") {
 			p.levels = append(p.levels, level{parent: current})
@@ -139,6 +147,9 @@ func (p *parser) alias(i, current int) (alias string, next int) {
 	}
 	for j := i; j <= at; j++ {
 		p.level[j], p.table[j] = current, true
+	}
+	if p.peek(at + 1).is("(") {
+		p.strange = "names for the columns of a table"
 	}
 	return p.tokens[at].name, at + 1
 }

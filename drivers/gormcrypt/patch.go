@@ -46,7 +46,9 @@ func (b *binding) patch(s *schema.Schema) (*table, error) {
 		}
 	}
 	for _, f := range m.Fields {
-		b.patchField(s.FieldsByBindName[f.Path], f)
+		sf := s.FieldsByBindName[f.Path]
+		b.patchField(sf, f)
+		s.FieldsByName[sealedName(sf.DBName)] = sf
 	}
 	return t, nil
 }

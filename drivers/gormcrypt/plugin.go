@@ -38,20 +38,27 @@ func (p *Plugin) String() string { return "gormcrypt.Plugin" }
 
 // Initialize implements gorm.Plugin.
 func (p *Plugin) Initialize(db *gorm.DB) error {
-	if b := bindingOf(db.NamingStrategy); b != nil {
-		if b.plugin == p {
+	if p.crypter == nil {
+		return pluginErr("gormcrypt.New was given no Crypter; make one with fieldcrypt.New")
+	}
+	namer := db.NamingStrategy
+	if b := bindingOf(namer); b != nil {
+		switch {
+		case b.plugin != p:
+			return pluginErr("this DB has a gormcrypt plugin already; name all models in one gormcrypt.New")
+		case b.intact(db):
 			return nil // dbresolver initializes the plugins again for each replica
 		}
-		return pluginErr("this DB has a gormcrypt plugin already; name all models in one gormcrypt.New")
+		namer = b.namer // taken over from another DB's config, without its builders
 	}
 	if name := db.Dialector.Name(); name != "postgres" && name != "sqlite" {
 		return pluginErr(fmt.Sprintf("the dialect %q is not supported; it is postgres and sqlite", name))
 	}
 	// All hooks come first: whoever goes on after an error finds every statement
 	// on the model refused.
-	b := &binding{plugin: p, crypter: p.crypter, namer: db.NamingStrategy, dialect: db.Dialector.Name()}
+	b := &binding{plugin: p, crypter: p.crypter, namer: namer, dialect: db.Dialector.Name()}
 	b.registry.Store(&registry{words: map[string]bool{}})
-	db.Config.NamingStrategy = boundNamer{db.NamingStrategy, b}
+	db.Config.NamingStrategy = boundNamer{namer, b}
 	b.hookBuilders(db)
 	if err := b.hookCallbacks(db); err != nil {
 		return pluginErr("GORM refused a callback")
@@ -112,7 +119,7 @@ func (b *binding) parsed(db *gorm.DB) *gorm.Statement {
 	if st.Schema != nil || st.Model == nil {
 		return st
 	}
-	own := &gorm.Statement{DB: st.DB, Table: st.Table, TableExpr: st.TableExpr, Clauses: st.Clauses, Joins: st.Joins}
+	own := &gorm.Statement{DB: st.DB, Table: st.Table, TableExpr: st.TableExpr, Clauses: st.Clauses, Joins: st.Joins, Selects: st.Selects}
 	own.Parse(st.Model) // its error comes again when GORM parses it
 	return own
 }

@@ -39,11 +39,15 @@ func (b *binding) checkRaw(stmt *gorm.Statement) error {
 	if len(p.tokens) == 0 {
 		return nil
 	}
-	if p.tokens[0].kind == word && ddlWords[p.tokens[0].name] {
-		return b.beforeDDL(stmt, text)
+	if p.tokens[0].kind == word && ddlWords[p.tokens[0].name] && !carriesQuery(p, text) {
+		return b.beforeDDL(stmt, p)
 	}
-	if v, ok := stmt.Settings.Load(allowRawKey); ok && v == true {
+	if rawAllowed(stmt) {
 		return nil
+	}
+	if t := reg.insertsBlindly(p); t != nil {
+		return fieldErr("query", anyColumn([]*table{t}).field, fieldcrypt.ErrQueryOnCiphertext,
+			"raw SQL that inserts into its table without naming columns; use Create, or gormcrypt.AllowRaw with stored values")
 	}
 	if m := recreate.FindStringSubmatch(text); m != nil && m[1] == m[4] && m[2] == m[3] {
 		return nil
@@ -53,6 +57,15 @@ func (b *binding) checkRaw(stmt *gorm.Statement) error {
 			"raw SQL that names it; use Where, Updates and Find, or gormcrypt.AllowRaw with terms for the index column")
 	}
 	return nil
+}
+
+// carriesQuery reports whether a statement that changes the schema does more:
+// CREATE TABLE AS copies rows, DO runs anything.
+func carriesQuery(p *parsed, text string) bool {
+	if p.tokens[0].is("do") {
+		return text != createDomain
+	}
+	return anyWord(text, func(w string) bool { return w == "select" || w == "execute" })
 }
 
 // rawColumn returns an encrypted column that a text names beside its table.

@@ -25,6 +25,12 @@ func onCiphertext(c *column, what string) error {
 		"; the column can be compared by =, <>, IN, NOT IN with placeholders, and IS [NOT] NULL; do the rest in Go on what was read")
 }
 
+// queryErr refuses what concerns no one column.
+func queryErr(reason string) error {
+	reason, hint, _ := strings.Cut(reason, "; ")
+	return &fieldcrypt.Error{Op: "query", Err: fmt.Errorf("%w: %s", fieldcrypt.ErrQueryOnCiphertext, reason), Hint: hint}
+}
+
 // modelErr is an error about a model that cannot be used as it is declared.
 func modelErr(model, path, reason string) error {
 	reason, hint, _ := strings.Cut(reason, "; ")
@@ -37,11 +43,14 @@ func unregistered(model, reason string) error {
 	return &fieldcrypt.Error{Op: "statement", Model: model, Err: fmt.Errorf("%w: %s", fieldcrypt.ErrNotRegistered, reason), Hint: hint}
 }
 
+// rowsKey is the setting by which GORM tells Row (false) and Rows (true) apart.
+const rowsKey = "rows"
+
 // refuse makes a statement fail with err. The error alone is not enough: GORM
 // drops that of a sub-query, and Row would return nil. So it writes, in place of
 // the clause, a name that no database has.
 func refuse(stmt *gorm.Statement, clause string, err error) {
-	if rows, ok := stmt.Settings.Load("rows"); !ok || rows != false || stmt.DryRun { // false: Row
+	if rows, ok := stmt.Settings.Load(rowsKey); !ok || rows != false || stmt.DryRun { // false: Row
 		stmt.AddError(err)
 	}
 	if clause != "" {
@@ -53,4 +62,14 @@ func refuse(stmt *gorm.Statement, clause string, err error) {
 // poisonName makes a name out of an error, without what quoting would cut it at.
 func poisonName(err error) string {
 	return strings.NewReplacer(".", "/", "`", "'", `"`, "'", "?", "", "$", "").Replace(err.Error())
+}
+
+// firstError returns the first error that is one.
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -31,6 +31,9 @@ type result struct {
 func (b *binding) beforeQuery(db *gorm.DB) {
 	b.before(db)
 	stmt := db.Statement
+	if _, ok := stmt.Settings.Load(rowsKey); ok {
+		stmt.Settings.Delete(rowsKey) // left by a Row that this statement was used for before
+	}
 	sc := b.ofStatement(stmt)
 	if db.Error != nil || sc.quiet() && stmt.SQL.Len() == 0 {
 		return
@@ -57,6 +60,16 @@ func (b *binding) beforeQuery(db *gorm.DB) {
 }
 
 func (b *binding) beforeRaw(stmt *gorm.Statement, sc *scope) {
+	if !marked(stmt) && !rawAllowed(stmt) {
+		if err := sc.understood(parse(stmt.SQL.String(), len(stmt.Vars), nil, false)); err != nil {
+			stop(stmt, err)
+			return
+		}
+		if _, err := sc.mention(stmt.SQL.String(), false); err != nil { // a whole row as a value
+			stop(stmt, err)
+			return
+		}
+	}
 	s := selection{scope: sc}
 	s.addStar("")
 	if isMap(elem(stmt.Dest)) {
@@ -68,6 +81,12 @@ func (b *binding) beforeRaw(stmt *gorm.Statement, sc *scope) {
 	}
 }
 
+// marked reports whether a query fills its own marked model, whose fields open
+// themselves.
+func marked(stmt *gorm.Statement) bool {
+	return stmt.Schema != nil && guardOf(stmt.Schema) != nil && elem(stmt.Dest) == stmt.Schema.ModelType
+}
+
 // plucked returns the encrypted column that is all a query selects, or nil.
 func (sc *scope) plucked() *column {
 	stmt := sc.stmt
@@ -77,17 +96,22 @@ func (sc *scope) plucked() *column {
 	case ok && len(s.Columns) == 1:
 		col = s.Columns[0]
 	case stmt.Clauses["SELECT"].Expression == nil && len(stmt.Selects) == 1:
-		col = clause.Column{Name: stmt.Selects[0], Raw: true}
-		if stmt.Schema != nil {
-			if sf := stmt.Schema.LookUpField(col.Name); sf != nil {
-				col = clause.Column{Name: sf.DBName}
-			}
-		}
+		col = selectedColumn(stmt, stmt.Selects[0])
 	default:
 		return nil
 	}
 	c, _, _ := sc.columnOf(col) // what is refused is refused by the builder
 	return c
+}
+
+// selectedColumn is what GORM makes of a name given to Select.
+func selectedColumn(stmt *gorm.Statement, name string) clause.Column {
+	if stmt.Schema != nil {
+		if sf := stmt.Schema.LookUpField(name); sf != nil {
+			return clause.Column{Name: sf.DBName}
+		}
+	}
+	return clause.Column{Name: name, Raw: true}
 }
 
 // elem is the type of what a destination holds.
@@ -127,7 +151,7 @@ func (b *binding) checkDest(stmt *gorm.Statement, columns []*column) error {
 		}
 		return nil
 	case t.Kind() != reflect.Struct:
-		if _, rows := stmt.Settings.Load("rows"); rows {
+		if _, rows := stmt.Settings.Load(rowsKey); rows {
 			return nil
 		}
 		return onCiphertext(columns[0], fmt.Sprintf("SELECT into a %s", t))

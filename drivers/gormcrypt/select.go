@@ -21,6 +21,9 @@ type selection struct {
 // selectClause lets encrypted columns be read as they are, under their own names:
 // computed, renamed or made distinct, they would come back as ciphertext.
 func (sc *scope) selectClause(e clause.Expression) (clause.Expression, error) {
+	if list, ok := e.(clause.Select); ok && sc.quiet() && !slices.ContainsFunc(list.Columns, func(c clause.Column) bool { return sc.reg.concerns(c.Name) }) {
+		return e, nil
+	}
 	s := selection{scope: sc}
 	if err := s.add(e); err != nil {
 		return nil, err
@@ -138,6 +141,9 @@ func (s *selection) addText(text string, values int) error {
 	if !s.concerned(text) {
 		return nil
 	}
+	if err := s.understood(r.parsed); err != nil {
+		return err
+	}
 	return r.each(func(c *column, i, end int) (int, error) {
 		before, after := r.peek(i-1), r.peek(end)
 		if after.is("as") {
@@ -179,13 +185,11 @@ func (s *selection) check() error {
 	if s.distinct && !s.star && !s.hasPrimaryKey() {
 		return onCiphertext(c, "DISTINCT without the primary key")
 	}
-	if rows, ok := s.stmt.Settings.Load("rows"); ok {
-		if rows == false {
-			return onCiphertext(c, "Row, which hands out what is stored; use First, Take or Pluck")
+	if rows, ok := s.stmt.Settings.Load(rowsKey); ok {
+		if rows == false || !s.star && len(s.names) == 1 { // Row, or Scan of the one column
+			return onRows(c)
 		}
-		if !s.star && len(s.names) == 1 {
-			return onCiphertext(c, "Scan or Rows of the one column, which hand out what is stored; use Pluck")
-		}
+		s.hide()
 	}
 	if err := s.keysReady(); err != nil {
 		return err

@@ -25,7 +25,7 @@ type index struct {
 
 // searches reports whether the index answers equality on one column.
 func (ix *index) searches() bool {
-	return len(ix.columns) == 1 && ix.blind.Bits == fieldcrypt.MaxIndexBits
+	return len(ix.columns) == 1 && ix.columns[0].field.SearchIndex() == ix.blind
 }
 
 // table is what is encrypted in a table: by one model, or by all that map to it.

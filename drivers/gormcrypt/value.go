@@ -97,12 +97,31 @@ func (s sealed) String() string { return redactedText }
 // Format implements fmt.Formatter.
 func (s sealed) Format(st fmt.State, _ rune) { io.WriteString(st, redactedText) }
 
-// toSQL keeps NULL NULL.
-func toSQL(b []byte) any {
+// bytea is a stored value for a Postgres column. By the cast the parameter is a
+// bytea, which drivers send as it is; one of the column's own type, the domain,
+// they would send as text of twice the length.
+type bytea struct{ sealed }
+
+// Build implements clause.Expression.
+func (v bytea) Build(b clause.Builder) {
+	b.AddVar(b, v.sealed)
+	b.WriteString("::bytea")
+}
+
+// term makes an index term a value of a statement. NULL stays NULL.
+func term(b []byte) any {
 	if b == nil {
 		return nil
 	}
 	return sealed(b)
+}
+
+// value makes a stored value one of a statement. NULL stays NULL.
+func (b *binding) value(stored []byte) any {
+	if stored == nil || b.dialect != "postgres" {
+		return term(stored)
+	}
+	return bytea{stored}
 }
 
 // stored is what a column held, on its way from the database; nil is NULL.

@@ -15,8 +15,11 @@ import (
 // the index columns.
 func (sc *scope) insertValues(e clause.Expression) (clause.Expression, error) {
 	values, ok := e.(clause.Values)
-	if !ok || !sc.encrypted() {
+	if !ok {
 		return e, nil
+	}
+	if !sc.encrypted() {
+		return e, sc.computed(values)
 	}
 	columns := make([]*column, len(values.Columns))
 	place := map[*column]int{}
@@ -25,12 +28,15 @@ func (sc *scope) insertValues(e clause.Expression) (clause.Expression, error) {
 		if err != nil {
 			return nil, err
 		}
+		if c != nil && sc.at(place, c) >= 0 {
+			return nil, twice(c)
+		}
 		if columns[i] = c; c != nil {
 			place[c] = i
 		}
 	}
 	if len(place) == 0 {
-		return e, nil
+		return e, sc.computed(values)
 	}
 	if err := sc.keysReady(); err != nil {
 		return nil, err
@@ -46,6 +52,10 @@ func (sc *scope) insertValues(e clause.Expression) (clause.Expression, error) {
 		out.Columns = append(out.Columns, clause.Column{Name: ix.name})
 	}
 	for i, row := range values.Values {
+		if len(row) != len(columns) {
+			out.Values[i] = row // of a nil among structs: GORM has refused it already
+			continue
+		}
 		sealedRow, err := sc.sealRow(row, columns, indexes, place)
 		if err != nil {
 			return nil, err
@@ -55,17 +65,44 @@ func (sc *scope) insertValues(e clause.Expression) (clause.Expression, error) {
 	return out, nil
 }
 
+// computed looks at the values of an INSERT that seals nothing: they may be
+// expressions that read encrypted columns.
+func (sc *scope) computed(values clause.Values) error {
+	if len(sc.reg.tables) == 0 {
+		return nil
+	}
+	for _, row := range values.Values {
+		for _, v := range row {
+			switch v.(type) {
+			case clause.Expression, *gorm.DB, []any:
+				if _, changed, err := sc.value(v); err != nil || changed {
+					return firstError(err, queryErr("an encrypted column among the values of an INSERT"))
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// twice refuses two values for one column: databases differ in which they take,
+// and the index must fit it.
+func twice(c *column) error {
+	return fieldErr("write", c.field, fieldcrypt.ErrUnsupported, "the column is given twice in one statement, by its field's name and its own or by a hook; give it once")
+}
+
 func (sc *scope) sealRow(row []any, columns []*column, indexes []*index, place map[*column]int) ([]any, error) {
 	sealer := sc.b.crypter.Sealer(sc.stmt.Context, fieldcrypt.Row{})
 	out := make([]any, len(row), len(row)+len(indexes))
 	inputs := make([]reflect.Value, len(row))
 	for i, v := range row {
+		var err error
 		if columns[i] == nil {
-			out[i] = v
+			if out[i], _, err = sc.value(v); err != nil {
+				return nil, err
+			}
 			continue
 		}
-		var err error
-		if out[i], inputs[i], err = seal(sealer, columns[i], v); err != nil {
+		if out[i], inputs[i], err = sc.b.seal(sealer, columns[i], v); err != nil {
 			return nil, err
 		}
 	}
@@ -74,11 +111,11 @@ func (sc *scope) sealRow(row []any, columns []*column, indexes []*index, place m
 		for i, c := range ix.columns {
 			parts[i] = inputs[sc.at(place, c)]
 		}
-		term, err := sealer.Index(ix.blind, parts...)
+		computed, err := sealer.Index(ix.blind, parts...)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, toSQL(term))
+		out = append(out, term(computed))
 	}
 	return out, nil
 }
@@ -132,13 +169,13 @@ func (s *source) indexes() (all []*index) {
 
 // seal returns what is stored for a value, and the value as the field's Go type,
 // for its indexes.
-func seal(sealer *fieldcrypt.Sealer, c *column, v any) (any, reflect.Value, error) {
+func (b *binding) seal(sealer *fieldcrypt.Sealer, c *column, v any) (any, reflect.Value, error) {
 	input, err := inputOf(c, v)
 	if err != nil || !input.IsValid() {
 		return nil, input, err
 	}
-	b, err := sealer.Seal(c.field, input)
-	return toSQL(b), input, err
+	stored, err := sealer.Seal(c.field, input)
+	return b.value(stored), input, err
 }
 
 // inputOf turns what a struct, a map or an assignment holds for an encrypted

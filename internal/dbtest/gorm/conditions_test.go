@@ -216,6 +216,9 @@ func TestConditionsRefused(t *testing.T) {
 			"a sub-query that selects it": func(db q) q {
 				return db.Where("age IN (?)", fresh(db).Model(&Patient{}).Select("weight"))
 			},
+			"a sub-query that selects it by its field": func(db q) q {
+				return db.Where("age IN (?)", fresh(db).Model(&Patient{}).Select("Weight"))
+			},
 			"in a sub-query": func(db q) q {
 				return db.Where("id IN (?)", fresh(db).Model(&Patient{}).Select("id").Where("mrn LIKE ?", canary))
 			},

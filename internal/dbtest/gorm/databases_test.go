@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -118,8 +117,6 @@ func (l *log) reset() {
 	defer l.mu.Unlock()
 	l.buf.Reset()
 }
-
-func (l *log) contains(s string) bool { return strings.Contains(l.String(), s) }
 
 func must(t testing.TB, tx *gorm.DB) {
 	t.Helper()

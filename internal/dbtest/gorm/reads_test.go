@@ -173,7 +173,7 @@ var reads = []struct {
 	}, secret(2)},
 	{"Raw Scan into the model", func(db q) (any, error) {
 		var p []Patient
-		err := db.Raw("SELECT * FROM patients WHERE id = ?", 2).Scan(&p).Error
+		err := gormcrypt.AllowRaw(db).Raw("SELECT * FROM patients WHERE id = ?", 2).Scan(&p).Error
 		return p[0].Name, err
 	}, secret(2)},
 	{"AllowRaw with terms", func(db q) (any, error) {
@@ -197,6 +197,16 @@ var reads = []struct {
 		}
 		return names, rows.Err()
 	}, "7001 7002 7003 7004 "},
+	{"Find after Row on one statement", func(db q) (any, error) {
+		tx := db.Model(&Patient{}).Where("id = 1")
+		var n int
+		if err := tx.Select("count(*)").Row().Scan(&n); err != nil {
+			return nil, err
+		}
+		var p []Patient
+		err := tx.Select("*").Find(&p).Error
+		return p[0].MRN, err
+	}, mrn(1)},
 	{"Preload", func(db q) (any, error) {
 		var p Patient
 		err := db.Preload("Visits").Preload("Doctor").First(&p).Error

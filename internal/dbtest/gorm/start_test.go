@@ -163,7 +163,7 @@ type (
 	}
 )
 
-func (unexported) use() string { return unexported{}.name }
+var _ = unexported{}.name
 
 // TestWrongUseIsAnErrorAtStart: it names the struct, the field and the cure.
 func TestWrongUseIsAnErrorAtStart(t *testing.T) {

@@ -309,3 +309,48 @@ func TestWritesRefused(t *testing.T) {
 		checkStored(t, db, l)
 	})
 }
+
+// lite is a plain model of the table of patients.
+type lite struct {
+	ID   uint64
+	Name string
+	MRN  string
+	Age  int
+}
+
+func (lite) TableName() string { return "patients" }
+
+// TestPlainModelOfAnEncryptedTable: what it writes is sealed, what it would read
+// is refused, and it does not change the columns.
+func TestPlainModelOfAnEncryptedTable(t *testing.T) {
+	onEach(t, func(t *testing.T, d dialector) {
+		db, l := practice(t, d, gorm.Config{})
+		x := lite{Name: secret(1), MRN: mrn(1)}
+		must(t, db.Create(&x))
+		must(t, db.Model(&x).Update("name", secret(2)))
+		must(t, db.Model(&x).Updates(map[string]any{"mrn": mrn(2)}))
+		must(t, db.Clauses(clause.Insert{Table: clause.Table{Name: "patients"}}).Create(&Label{Name: secret(3)}))
+		var got Patient
+		must(t, db.Where("name = ? AND mrn = ?", secret(2), mrn(2)).First(&got))
+		must(t, db.Where("name = ?", secret(3)).First(&Patient{}, 2))
+		for name, tx := range map[string]*gorm.DB{
+			"Find":  db.Find(&[]lite{}),
+			"First": db.First(&lite{}),
+			"text":  db.Where("name LIKE ?", canary).Find(&[]lite{}),
+		} {
+			if e := (*fieldcrypt.Error)(nil); !errors.As(tx.Error, &e) {
+				t.Errorf("%s: %v", name, tx.Error)
+			}
+		}
+		var n int64
+		must(t, db.Model(&lite{}).Where("mrn = ?", mrn(2)).Count(&n))
+		if n != 1 {
+			t.Errorf("Count = %d", n)
+		}
+		if err := db.AutoMigrate(&lite{}); !errors.Is(err, fieldcrypt.ErrUnsupported) {
+			t.Errorf("AutoMigrate of the plain model: %v", err)
+		}
+		must(t, db.First(&Patient{}, 1))
+		checkStored(t, db, l)
+	})
+}

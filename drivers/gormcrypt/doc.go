@@ -1,0 +1,47 @@
+// Package gormcrypt makes GORM seal and open the tagged fields of models.
+//
+//	type Patient struct {
+//		gormcrypt.Encrypted                                          // first field; adds no column
+//		ID   uint64
+//		MRN  string  `fieldcrypt:"medical,index" gorm:"uniqueIndex"`
+//		Card string  `fieldcrypt:"finance,index=digits"`
+//	}
+//
+//	err := db.Use(gormcrypt.New(fc, &Patient{}))                     // right after gorm.Open
+//	err = db.AutoMigrate(&Patient{})
+//	db.Create(&p)                                                    // p keeps its plaintext
+//	db.Where("mrn = ?", "MRN-1042").First(&p)                        // asks the blind index
+//
+// It works on Postgres and SQLite.
+//
+// # How it works
+//
+// While GORM parses a model, the marker changes how its tagged fields are read
+// and which columns they have. Everything that is written or searched passes
+// through GORM's clause builders, where this package seals values, turns
+// comparisons into ones of blind indexes, and refuses what ciphertext cannot
+// answer. The caller's structs, maps and conditions are never changed.
+//
+// # What is answered
+//
+// Comparisons by =, <>, IN and NOT IN with placeholders, in every form that GORM
+// takes them, on fields with an index of full length for themselves alone; and
+// IS [NOT] NULL on all. LIKE, ranges, ORDER BY, GROUP BY, functions, literals
+// and text that is not understood are errors that name the column.
+//
+// # Limits
+//
+// Models with keys per tenant, bind= or plain= are refused at start. Truncated
+// indexes and those over several fields are written and not searched; updating
+// one field of the latter alone is refused.
+//
+// Find, First, Take and Pluck see where rows go. Scan does not: into a marked
+// model it opens fields, in other structs they stay empty, in maps they have
+// another name. ScanRows hands out what is stored unless it fills a marked model.
+// Raw SQL that names encrypted columns, and Scan or Rows of raw SQL over their
+// tables, need [AllowRaw]; so do comments, common table expressions and tables in
+// parentheses in text that names such a table.
+//
+// A statement keeps the conditions and maps that its caller gave it, as GORM
+// needs them again: printing a whole gorm.Statement prints those.
+package gormcrypt

@@ -1,0 +1,169 @@
+package gormcrypt
+
+import (
+	"maps"
+
+	"gorm.io/gorm"
+
+	"github.com/fieldcrypt/go/fieldcrypt"
+)
+
+// What this package cannot follow in hand-written SQL it refuses, as soon as the
+// text names a table that has encrypted columns: it might compare, copy or bring
+// back ciphertext.
+
+// tableIn returns a table with encrypted columns that a text names, wherever.
+func (r *registry) tableIn(text string) (found *table) {
+	anyWord(text, func(w string) bool {
+		if _, known := r.words[w]; known {
+			for _, t := range r.find(w) {
+				found = t
+			}
+		}
+		return found != nil
+	})
+	return found
+}
+
+// understood refuses a text that names an encrypted table and has a part that
+// the parser does not follow.
+func (sc *scope) understood(p *parsed) error {
+	t := sc.reg.tableIn(p.text)
+	if t == nil {
+		return nil
+	}
+	what := p.strange
+	if p.opaque {
+		what = "a comment or an escape"
+	}
+	if what == "" {
+		return nil
+	}
+	return onCiphertext(anyColumn([]*table{t}), "text that names its table "+t.name+" and has "+what)
+}
+
+// rawSubquery refuses a sub-query that was given as text: no builder sees it.
+func (sc *scope) rawSubquery(sub *gorm.DB) error {
+	if sub.Statement.SQL.Len() == 0 || rawAllowed(sub.Statement) {
+		return nil
+	}
+	if t := sc.reg.tableIn(sub.Statement.SQL.String()); t != nil {
+		return onCiphertext(anyColumn([]*table{t}), "a sub-query by Raw that names its table "+t.name+" (build it with Model, Where and Select)")
+	}
+	return nil
+}
+
+// rawSubqueries is rawSubquery for those among values.
+func (sc *scope) rawSubqueries(vars []any) error {
+	for _, v := range vars {
+		if sub, ok := v.(*gorm.DB); ok {
+			if err := sc.rawSubquery(sub); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// brings returns an encrypted column that the rows of a raw query may hold as
+// ciphertext, or an error for a query that is not understood. COUNT(*) brings none.
+func (sc *scope) brings(text string, vars int) (*column, error) {
+	t := sc.reg.tableIn(text)
+	if t == nil {
+		return nil, nil
+	}
+	p := parse(text, vars, nil, false)
+	if err := sc.understood(p); err != nil {
+		return nil, err
+	}
+	for i, tok := range p.tokens {
+		if tok.is("*") && !(p.peek(i-1).is("(") && p.peek(i-2).is("count")) {
+			return anyColumn([]*table{t}), nil
+		}
+	}
+	return sc.mention(text, false) // a whole row as a value is an error there
+}
+
+// rawRows refuses raw queries whose rows nobody would open: those of Scan, Rows
+// and Row go where this package cannot see.
+func (b *binding) rawRows(sc *scope, stmt *gorm.Statement) error {
+	if _, rows := stmt.Settings.Load("rows"); !rows || rawAllowed(stmt) {
+		return nil
+	}
+	c, err := sc.brings(stmt.SQL.String(), len(stmt.Vars))
+	return firstError(err, onRows(c))
+}
+
+// onRows refuses to hand out rows; nil for no column.
+func onRows(c *column) error {
+	if c == nil {
+		return nil
+	}
+	return fieldErr("query", c.field, fieldcrypt.ErrQueryOnCiphertext,
+		"Scan, Rows and Row would hand out what is stored; use Find, First, Take or Pluck, or for raw SQL gormcrypt.AllowRaw where rows are scanned into a marked model")
+}
+
+// rawAllowed reports whether the statement was made by AllowRaw.
+func rawAllowed(stmt *gorm.Statement) bool {
+	v, ok := stmt.Settings.Load(allowRawKey)
+	return ok && v == true
+}
+
+// insertsBlindly returns the encrypted table into which a text inserts without
+// naming columns, or nil.
+func (r *registry) insertsBlindly(p *parsed) *table {
+	for i, t := range p.tokens {
+		if !t.is("into") || !p.peek(i+1).ident() {
+			continue
+		}
+		end, path := p.path(i + 1)
+		if tables := r.find(path); len(tables) > 0 && !p.peek(end).is("(") {
+			return tables[0]
+		}
+	}
+	return nil
+}
+
+// strangeTokens names what no text about an encrypted table may have.
+func (p *parsed) strangeTokens() string {
+	for i, t := range p.tokens {
+		switch {
+		case t.is("with") && !p.peek(i+1).is("time", "ordinality", "ties"):
+			return "a common table expression"
+		case t.is("returning"):
+			return "RETURNING"
+		}
+	}
+	return ""
+}
+
+// combined refuses a condition that goes on with another query behind it.
+func (sc *scope) combined(p *parsed) error {
+	for i, t := range p.tokens {
+		if p.level[i] == 0 && t.is("union", "except", "intersect") {
+			if c := sc.reg.tableIn(p.text); c != nil {
+				return onCiphertext(anyColumn([]*table{c}), "a condition with "+t.name)
+			}
+		}
+	}
+	return nil
+}
+
+// sealedName is what Scan calls an encrypted column: marked models know it by
+// this name too, everything else has no place for it. Scan's destination is not
+// to be seen beforehand, and must not be given ciphertext as if it were the value.
+func sealedName(column string) string { return "fieldcrypt sealed " + column }
+
+// hide gives the encrypted columns of a Scan their sealed names.
+func (s *selection) hide() {
+	mapping := maps.Clone(s.stmt.ColumnMapping)
+	if mapping == nil {
+		mapping = map[string]string{}
+	}
+	for name, c := range s.result {
+		if name == c.key() {
+			mapping[c.name] = sealedName(c.name)
+		}
+	}
+	s.stmt.ColumnMapping = mapping
+}
