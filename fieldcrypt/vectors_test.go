@@ -343,6 +343,9 @@ func makeVectors(t *testing.T) {
 	index("13 bits", "truncated within a byte", "", 13, "", "\x02MRN-1042")
 	index("1 bit", "truncated to one bit", "", 1, "", "\x02MRN-1042")
 	index("two values", "over two fields", "", 128, "", "\x02Ann", "\x02MRN-1042")
+	for _, transform := range []string{"lower", "upper", "trim", "digits", "alnum", "nfc", "fold", "nfc|first(3)", "digits|last(4)"} {
+		index("transform "+strings.NewReplacer("|", " then ", "(", " ", ")", "").Replace(transform), "through "+transform, transform, 128, "", "\x02 Stra\u00dfe E\u0301-\u0664\u0662 4242 \u00c9 ")
+	}
 	index("tenant", "under a tenant's keys", "", 128, "acme", "\x02MRN-1042")
 }
 
