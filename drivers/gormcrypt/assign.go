@@ -121,7 +121,7 @@ func indexAssignment(sealer *fieldcrypt.Sealer, ix *index, done []assignment) (c
 // index.
 func (sc *scope) onConflict(e clause.Expression) (clause.Expression, error) {
 	on, ok := e.(clause.OnConflict)
-	if !ok || !sc.encrypted() {
+	if !ok || len(sc.reg.tables) == 0 {
 		return e, nil
 	}
 	on.Columns = slices.Clone(on.Columns)

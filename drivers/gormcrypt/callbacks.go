@@ -60,7 +60,7 @@ func (b *binding) admit(stmt *gorm.Statement) error {
 	sc := b.ofStatement(stmt)
 	if stmt.TableExpr != nil {
 		c, err := sc.mention(stmt.TableExpr.SQL, true)
-		if err = firstError(err, onColumn(c, "text in Table"), sc.rawSubqueries(stmt.TableExpr.Vars),
+		if err = firstError(err, onColumn(c, "text in Table"), sc.tableValues(stmt.TableExpr.Vars),
 			sc.understood(parse(stmt.TableExpr.SQL, len(stmt.TableExpr.Vars), nil, true))); err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func (b *binding) admit(stmt *gorm.Statement) error {
 		if relation(stmt.Schema, j.Name) != nil {
 			continue
 		}
-		if err := firstError(sc.understood(parse(j.Name, len(j.Conds), nil, false)), sc.rawSubqueries(j.Conds)); err != nil {
+		if err := firstError(sc.understood(parse(j.Name, len(j.Conds), nil, false)), sc.inList(j.Conds)); err != nil {
 			return err
 		}
 	}

@@ -37,7 +37,10 @@
 //
 // Find, First, Take and Pluck see where rows go. Scan does not: into a marked
 // model it opens fields, in other structs they stay empty, in maps they have
-// another name. ScanRows hands out what is stored unless it fills a marked model.
+// another name. What Rows gives to rows.Scan, what ScanRows fills unless it is a
+// marked model, and relations that are joined and scanned into maps, is what is
+// stored.
+//
 // Raw SQL that names encrypted columns, and Scan or Rows of raw SQL over their
 // tables, need [AllowRaw]; so do comments, common table expressions and tables in
 // parentheses in text that names such a table.

@@ -14,6 +14,16 @@ func (sc *scope) fromClause(e clause.Expression) (clause.Expression, error) {
 	if !ok {
 		return sc.where(e)
 	}
+	for _, t := range from.Tables {
+		if err := sc.rawTable(t); err != nil {
+			return nil, err
+		}
+	}
+	for _, j := range from.Joins {
+		if err := sc.rawTable(j.Table); err != nil {
+			return nil, err
+		}
+	}
 	if len(from.Joins) == 0 {
 		return e, nil
 	}
@@ -49,4 +59,15 @@ func (sc *scope) join(j *clause.Join) error {
 	var err error
 	j.ON.Exprs, _, err = sc.conditions(j.ON.Exprs)
 	return err
+}
+
+// rawTable refuses text in the place of a table.
+func (sc *scope) rawTable(t clause.Table) error {
+	if !t.Raw {
+		return nil
+	}
+	if in := sc.reg.tableIn(t.Name); in != nil {
+		return onCiphertext(anyColumn([]*table{in}), "text in FROM that names "+in.name)
+	}
+	return nil
 }

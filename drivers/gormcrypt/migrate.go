@@ -95,12 +95,7 @@ var otherTypes = wordSet("text", "varchar", "char", "character", "integer", "int
 // plain model of the same table would, and makes the type that a statement is
 // about to use.
 func (b *binding) beforeDDL(stmt *gorm.Statement, p *parsed) error {
-	var tables []*table
-	for _, t := range p.tokens {
-		if t.ident() {
-			tables = append(tables, b.registry.Load().find(strings.TrimSuffix(t.name, "__temp"))...)
-		}
-	}
+	tables := b.registry.Load().find(strings.TrimSuffix(p.ddlTable(), "__temp"))
 	for i, t := range p.tokens {
 		typ := p.peek(i + 1)
 		if typ.is("type") {
@@ -119,4 +114,21 @@ func (b *binding) beforeDDL(stmt *gorm.Statement, p *parsed) error {
 		return nil
 	}
 	return stmt.DB.Session(&gorm.Session{NewDB: true, Context: stmt.Context}).Exec(createDomain).Error
+}
+
+// ddlTable returns the table that CREATE TABLE or ALTER TABLE is about, or "".
+func (p *parsed) ddlTable() string {
+	for i, t := range p.tokens {
+		if !t.is("table") {
+			continue
+		}
+		for i++; p.peek(i).is("if", "not", "exists", "only"); i++ {
+		}
+		if !p.peek(i).ident() {
+			return ""
+		}
+		_, path := p.path(i)
+		return path
+	}
+	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -31,6 +32,9 @@ func (sc *scope) value(v any) (_ any, changed bool, err error) {
 		return asAny(sc.condition(v.Expression))
 	case clause.Expression:
 		return asAny(sc.condition(v))
+	case nil, string, []byte, int, int64, uint64, float64, bool, time.Time:
+	default:
+		return v, false, sc.inList(v)
 	}
 	return v, false, nil
 }

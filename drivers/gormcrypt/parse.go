@@ -113,6 +113,9 @@ func (p *parser) step(i, current int) (int, int) {
 		from.table = true
 	case t.kind == word && top && endsFrom[t.name]:
 		from.active, from.table = false, false
+	case from.table && (t.kind == str || t.is("[")):
+		from.table = false
+		p.strange = "a table in quotes of another kind"
 	case from.table && !t.is("only", "lateral"):
 		from.table = false
 		if !p.names(i) {

@@ -29,6 +29,7 @@ type result struct {
 
 // beforeQuery is before for queries, whose destination it can see.
 func (b *binding) beforeQuery(db *gorm.DB) {
+	unhide(db.Statement)
 	b.before(db)
 	stmt := db.Statement
 	if _, ok := stmt.Settings.Load(rowsKey); ok {
@@ -72,6 +73,10 @@ func (b *binding) beforeRaw(stmt *gorm.Statement, sc *scope) {
 	}
 	s := selection{scope: sc}
 	s.addStar("")
+	if err := s.remapped(); err != nil {
+		stop(stmt, err)
+		return
+	}
 	if isMap(elem(stmt.Dest)) {
 		stmt.Settings.Store(resultKey, &result{stmt: stmt, selected: s.result})
 	} else if len(s.columns) > 0 {

@@ -84,6 +84,11 @@ func (s *selection) add(e clause.Expression) error {
 	if _, changed, err := s.values(vars); err != nil || changed {
 		return firstError(err, queryErr("an encrypted column among the values of SELECT"))
 	}
+	for _, v := range namedValues(vars) {
+		if _, changed, err := s.value(v); err != nil || changed {
+			return firstError(err, queryErr("an encrypted column among the values of SELECT"))
+		}
+	}
 	return s.addText(text, len(vars))
 }
 
@@ -180,6 +185,9 @@ func (s *selection) addStar(alias string) {
 func (s *selection) check() error {
 	if len(s.columns) == 0 {
 		return nil
+	}
+	if err := s.remapped(); err != nil {
+		return err
 	}
 	c := s.columns[0]
 	if s.distinct && !s.star && !s.hasPrimaryKey() {

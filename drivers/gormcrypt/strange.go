@@ -2,8 +2,10 @@ package gormcrypt
 
 import (
 	"maps"
+	"reflect"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"github.com/fieldcrypt/go/fieldcrypt"
 )
@@ -53,18 +55,6 @@ func (sc *scope) rawSubquery(sub *gorm.DB) error {
 	return nil
 }
 
-// rawSubqueries is rawSubquery for those among values.
-func (sc *scope) rawSubqueries(vars []any) error {
-	for _, v := range vars {
-		if sub, ok := v.(*gorm.DB); ok {
-			if err := sc.rawSubquery(sub); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // brings returns an encrypted column that the rows of a raw query may hold as
 // ciphertext, or an error for a query that is not understood. COUNT(*) brings none.
 func (sc *scope) brings(text string, vars int) (*column, error) {
@@ -77,7 +67,7 @@ func (sc *scope) brings(text string, vars int) (*column, error) {
 		return nil, err
 	}
 	for i, tok := range p.tokens {
-		if tok.is("*") && !(p.peek(i-1).is("(") && p.peek(i-2).is("count")) {
+		if tok.is("*") && (i == 0 || p.peek(i-1).is("select", ",", ".", "distinct", "all")) {
 			return anyColumn([]*table{t}), nil
 		}
 	}
@@ -166,4 +156,94 @@ func (s *selection) hide() {
 		}
 	}
 	s.stmt.ColumnMapping = mapping
+}
+
+// bareQuery refuses an expression that is a whole query without parentheses.
+func (sc *scope) bareQuery(p *parsed) error {
+	if t := sc.reg.tableIn(p.text); t != nil && p.peek(0).is("select", "with", "values", "table") {
+		return onCiphertext(anyColumn([]*table{t}), "a query as text that names its table "+t.name+" (build it with Model, Where and Select)")
+	}
+	return nil
+}
+
+// tableValues refuses values of a Table text that bring an encrypted table along
+// unseen: only a sub-query that GORM builds is looked into.
+func (sc *scope) tableValues(vars []any) error {
+	for _, v := range vars {
+		var err error
+		switch v := v.(type) {
+		case *gorm.DB:
+			err = sc.rawSubquery(v)
+		case clause.Expression:
+			text, inner := textOf(v)
+			if t := sc.reg.tableIn(text); t != nil {
+				err = onCiphertext(anyColumn([]*table{t}), "text in Table that names "+t.name)
+			} else if text == "" {
+				err = sc.foreign(v)
+			}
+			err = firstError(err, sc.tableValues(inner))
+		default:
+			err = eachElement(v, func(e any) error { return sc.tableValues([]any{e}) })
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var expressionType = reflect.TypeFor[clause.Expression]()
+
+// eachElement visits the elements of a list that GORM takes apart and that may
+// hold more than plain values.
+func eachElement(list any, visit func(any) error) error {
+	rv := reflect.ValueOf(list)
+	if k := rv.Kind(); k != reflect.Slice && k != reflect.Array {
+		return nil
+	}
+	elem := rv.Type().Elem()
+	switch {
+	case elem.Kind() == reflect.Interface, elem.Kind() == reflect.Slice, elem == reflect.TypeFor[*gorm.DB](), elem.Implements(expressionType):
+	default:
+		return nil
+	}
+	for i := range rv.Len() {
+		if err := visit(rv.Index(i).Interface()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inList looks at the elements of a typed list among values.
+func (sc *scope) inList(list any) error {
+	return eachElement(list, func(e any) error {
+		_, changed, err := sc.value(e)
+		if changed && err == nil {
+			err = queryErr("a condition on an encrypted column in a list of values; write it into the text")
+		}
+		return err
+	})
+}
+
+// remapped refuses a query whose MapColumns gives an encrypted column another
+// name: it would not be opened under that.
+func (s *selection) remapped() error {
+	for _, c := range s.columns {
+		if to, ok := s.stmt.ColumnMapping[c.name]; ok && to != sealedName(c.name) {
+			return onCiphertext(c, "MapColumns")
+		}
+	}
+	return nil
+}
+
+// unhide takes away the sealed names that an earlier Scan of the statement has left.
+func unhide(stmt *gorm.Statement) {
+	for name, to := range stmt.ColumnMapping {
+		if to == sealedName(name) {
+			stmt.ColumnMapping = maps.Clone(stmt.ColumnMapping)
+			maps.DeleteFunc(stmt.ColumnMapping, func(name, to string) bool { return to == sealedName(name) })
+			return
+		}
+	}
 }

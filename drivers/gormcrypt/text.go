@@ -26,7 +26,7 @@ func (sc *scope) textCondition(e clause.Expression) (_ clause.Expression, change
 	}
 	if sc.concerned(text) {
 		r.parsed = parse(text, len(r.vars), r.named, false)
-		if err := firstError(sc.understood(r.parsed), sc.combined(r.parsed)); err != nil {
+		if err := firstError(sc.understood(r.parsed), sc.combined(r.parsed), sc.bareQuery(r.parsed)); err != nil {
 			return nil, false, err
 		}
 		if anyWord(text, func(w string) bool { return w == "not" || w == "case" }) {

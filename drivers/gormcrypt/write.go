@@ -73,11 +73,8 @@ func (sc *scope) computed(values clause.Values) error {
 	}
 	for _, row := range values.Values {
 		for _, v := range row {
-			switch v.(type) {
-			case clause.Expression, *gorm.DB, []any:
-				if _, changed, err := sc.value(v); err != nil || changed {
-					return firstError(err, queryErr("an encrypted column among the values of an INSERT"))
-				}
+			if _, changed, err := sc.value(v); err != nil || changed {
+				return firstError(err, queryErr("an encrypted column among the values of an INSERT"))
 			}
 		}
 	}

@@ -108,6 +108,26 @@ func TestHostileConditionsSlipThrough(t *testing.T) {
 		"comment in Table": func(db q) error {
 			return db.Table("labels /* x */ CROSS JOIN visits").Where("reason = ?", secret(1)).Find(&[]map[string]any{}).Error
 		},
+		"SELECT without parentheses": func(db q) error {
+			return db.Where("id IN (?)", gorm.Expr("SELECT id FROM patients WHERE mrn = ?", mrn(1))).Find(&[]Label{}).Error
+		},
+		"Expr in Table": func(db q) error {
+			return db.Table("(?) AS a", gorm.Expr("SELECT id FROM patients WHERE mrn = ?", mrn(1))).Find(&[]map[string]any{}).Error
+		},
+		"list with Raw in Table": func(db q) error {
+			return db.Table("? AS z", []any{raw(db, "SELECT id FROM patients WHERE mrn = ?", mrn(1))}).Find(&[]map[string]any{}).Error
+		},
+		"typed list of Raw": func(db q) error {
+			return db.Where("id IN ?", []q{raw(db, "SELECT id FROM patients WHERE mrn = ?", mrn(1))}).Find(&[]Label{}).Error
+		},
+		"typed list of Expr": func(db q) error {
+			return db.Where("id IN ?", []clause.Expr{gorm.Expr("(SELECT id FROM patients WHERE mrn = ?)", mrn(1))}).Find(&[]Label{}).Error
+		},
+		"Raw in an upsert's condition": func(db q) error {
+			on := clause.OnConflict{Columns: []clause.Column{{Name: "id"}}, DoUpdates: clause.Set{{Column: clause.Column{Name: "name"}, Value: "x"}},
+				Where: clause.Where{Exprs: []clause.Expression{gorm.Expr("1 IN (?)", raw(db, "SELECT id FROM patients WHERE mrn = ?", mrn(1)))}}}
+			return db.Clauses(on).Create(&Label{ID: 1, Name: "z"}).Error
+		},
 		"IN of []string": func(db q) error {
 			return db.Where(clause.IN{Column: []string{"mrn", "name"}, Values: []any{[]any{mrn(1), secret(1)}}}).Find(&[]Patient{}).Error
 		},
@@ -183,8 +203,18 @@ func TestHostileCiphertextReachesTheCaller(t *testing.T) {
 		"comment in Table":     func(db q) (any, error) { return m(db.Table("labels /* x */ CROSS JOIN visits")) },
 		"comment in Joins":     func(db q) (any, error) { return m(db.Table("labels").Joins("/* x */ CROSS JOIN visits")) },
 		"parentheses in Table": func(db q) (any, error) { return m(db.Table("(labels CROSS JOIN visits)")) },
-		"whole row":            func(db q) (any, error) { return m(db.Raw("SELECT to_jsonb(p) AS j FROM patients p")) },
-		"column aliases":       func(db q) (any, error) { return m(db.Table("visits AS z(a,b,c,d)")) },
+		"Raw among named values of Select": func(db q) (any, error) {
+			return m(db.Model(&Label{}).Select("id, (@s) AS m", map[string]any{"s": raw(db, "SELECT mrn FROM patients LIMIT 1")}))
+		},
+		"MapColumns": func(db q) (any, error) {
+			return m(db.Model(&Patient{}).Select("id, mrn").MapColumns(map[string]string{"mrn": "x"}))
+		},
+		"text in FROM": func(db q) (any, error) {
+			return m(db.Table("labels").Clauses(clause.From{Tables: []clause.Table{{Name: "(SELECT mrn AS x FROM patients)", Alias: "z", Raw: true}}}))
+		},
+		"table in single quotes": func(db q) (any, error) { return m(db.Raw("SELECT * FROM 'patients'")) },
+		"whole row":              func(db q) (any, error) { return m(db.Raw("SELECT to_jsonb(p) AS j FROM patients p")) },
+		"column aliases":         func(db q) (any, error) { return m(db.Table("visits AS z(a,b,c,d)")) },
 		"INSERT SELECT expr": func(db q) (any, error) {
 			if err := db.Model(&Label{}).Create(map[string]any{"name": gorm.Expr("(SELECT mrn FROM patients LIMIT 1)")}).Error; err != nil {
 				return nil, err
@@ -271,3 +301,44 @@ func hasCipher(v any) bool {
 }
 
 func leak(s string) string { return drivertest.FindCanary([]byte(s)) }
+
+// A statement that was scanned from once gives its columns their names again.
+func TestScanLeavesNothingBehind(t *testing.T) {
+	onEach(t, func(t *testing.T, d dialector) {
+		db, _ := practice(t, d, gorm.Config{})
+		seed(t, db)
+		tx := db.Model(&Patient{}).Where("id > 0")
+		var patients []Patient
+		must(t, tx.Scan(&patients))
+		var maps []map[string]any
+		must(t, tx.Find(&maps))
+		if len(patients) == 0 || len(maps) != len(patients) || maps[0]["mrn"] != patients[0].MRN {
+			t.Errorf("a map has the keys %v", maps)
+		}
+	})
+}
+
+// A plain table may have columns and keys with the names of encrypted ones.
+func TestPlainTablesBesideEncryptedOnes(t *testing.T) {
+	type Referral struct {
+		ID        uint64
+		MRN       string
+		PatientID uint64
+		Patient   Patient
+	}
+	onEach(t, func(t *testing.T, d dialector) {
+		db, _ := practice(t, d, gorm.Config{})
+		seed(t, db)
+		if err := db.AutoMigrate(&Referral{}); err != nil {
+			t.Fatal(err)
+		}
+		must(t, db.Omit("Patient").Create(&Referral{MRN: "plain", PatientID: 1}))
+		var got Referral
+		must(t, db.Where("mrn = ?", "plain").First(&got))
+		var n int64
+		must(t, db.Raw("SELECT count(*) FROM patients").Scan(&n))
+		if got.PatientID != 1 || n == 0 {
+			t.Errorf("read %+v, counted %d", got.PatientID, n)
+		}
+	})
+}
