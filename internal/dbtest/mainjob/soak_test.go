@@ -42,8 +42,8 @@ func TestSoakRandomOperations(t *testing.T) {
 				t.Fatalf("at step %d of seed %d", i, seed)
 			}
 		}
-		s.e().kms.Recover()
-		s.e().kms.Throttle(0)
+		s.env.kms.Recover()
+		s.env.kms.Throttle(0)
 		s.checkAll(t)
 		e.noPlaintext(t)
 	})
@@ -57,8 +57,6 @@ type soaker struct {
 	rows map[uint64]patient // what the database must hold
 	next int
 }
-
-func (s *soaker) e() *env { return s.env }
 
 func (s *soaker) step(t *testing.T, i int) {
 	ok := func(err error) bool {
