@@ -77,6 +77,12 @@ func (m *Model) Domains() []string {
 	return slices.Compact(domains)
 }
 
+// PerTenant reports whether fields of the model have keys per tenant: its rows
+// belong to the tenants in the column of Tenant.
+func (m *Model) PerTenant() bool {
+	return slices.ContainsFunc(m.Fields, func(f *Field) bool { return f.PerTenant })
+}
+
 // Field returns the field with a Go selector, or nil.
 func (m *Model) Field(path string) *Field {
 	for _, f := range m.Fields {
