@@ -18,6 +18,7 @@ func (b *binding) hookCallbacks(db *gorm.DB) error {
 		cb.Delete().Before("*").Register(name, b.before),
 		cb.Row().Before("*").Register(name, b.before),
 		cb.Raw().Before("*").Register(name, b.before),
+		cb.Create().Before("gorm:create").Register("fieldcrypt:tenant", b.fillTenants),
 		cb.Query().Before("gorm:preload").Register("fieldcrypt:after", b.after),
 		cb.Create().Before("gorm:save_after_associations").Register("fieldcrypt:after", b.after),
 		cb.Update().Before("gorm:save_after_associations").Register("fieldcrypt:after", b.after),

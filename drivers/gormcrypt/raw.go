@@ -77,7 +77,7 @@ func rawColumn(reg *registry, text string) (c *column) {
 	})
 	anyWord(text, func(w string) bool {
 		for _, t := range tables {
-			if c = t.columns[w]; c != nil {
+			if c = firstColumn(t.columns[w], t.plains[w]); c != nil {
 				return true
 			}
 		}
