@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/fieldcrypt/go/internal/frame"
 	"github.com/fieldcrypt/go/internal/transform"
 	"github.com/fieldcrypt/go/keymgr"
 )
@@ -144,7 +145,11 @@ func (ix *BlindIndex) input(dst []byte, at *fixed, tenant string, values []refle
 	if len(values) != len(ix.parts) {
 		return dst, false, fmt.Errorf("%w: the index has %d fields, %d values were given", ErrUnsearchable, len(ix.parts), len(values))
 	}
-	dst = ix.head().append(dst, at, tenant)
+	if at != nil {
+		dst = append(dst, at.frame...)
+	} else {
+		dst = appendHead(dst, frame.Index, 4+len(values), ix.Domain, tenant, ix.Table, ix.Name)
+	}
 	for i, part := range ix.parts {
 		if !values[i].IsValid() {
 			return dst, false, nil
@@ -204,7 +209,7 @@ func (c *Crypter) Terms(ctx context.Context, ix *BlindIndex, row Row, values ...
 	if err != nil {
 		return nil, ix.err("search", err, "")
 	}
-	at := ix.fixed.of(c, ix.head(), ix.PerTenant)
+	at := ix.at(c)
 	keys, err := c.sealKeys(ctx, at, scope)
 	if err != nil {
 		return nil, ix.err("search", err, "")

@@ -37,7 +37,7 @@ func (p *parser) finish() {
 		}
 		identities[f.Identity()] = f.Field
 		p.claim(columns, f.Column, f.Path, f.Path)
-		f.fixed = p.crypter.fix(f.head())
+		f.fix(p.crypter)
 		m.Fields = append(m.Fields, f.Field)
 	}
 	for _, f := range p.fields {
@@ -244,6 +244,6 @@ func (p *parser) parts(ix *BlindIndex, bits int, parts ...Part) error {
 		ix.parts = append(ix.parts, resolved)
 		ix.Fields = append(ix.Fields, f)
 	}
-	ix.fixed = p.crypter.fix(ix.head())
+	ix.fix(p.crypter)
 	return nil
 }

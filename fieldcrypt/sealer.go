@@ -86,7 +86,7 @@ func (s *Sealer) AppendSeal(dst []byte, f *Field, v reflect.Value) (out []byte, 
 }
 
 func (s *Sealer) seal(dst []byte, f *Field, base reflect.Value) ([]byte, error) {
-	at := f.fixed.of(s.crypter, f.head(), f.PerTenant)
+	at := f.at(s.crypter)
 	d, err := s.domain(at, f.Domain, f.PerTenant)
 	if err != nil {
 		return nil, err
@@ -179,7 +179,7 @@ func (s *Sealer) Index(ix *BlindIndex, values ...reflect.Value) ([]byte, error) 
 // AppendIndex is [Sealer.Index] that appends the [BlindIndex.Size] bytes to
 // dst. null says that the index is NULL; then, and after an error, out is dst.
 func (s *Sealer) AppendIndex(dst []byte, ix *BlindIndex, values ...reflect.Value) (out []byte, null bool, err error) {
-	at := ix.fixed.of(s.crypter, ix.head(), ix.PerTenant)
+	at := ix.at(s.crypter)
 	d, err := s.domain(at, ix.Domain, ix.PerTenant)
 	if err != nil {
 		return dst, false, ix.err("index", err, "")

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/fieldcrypt/go/internal/frame"
 	"github.com/fieldcrypt/go/keymgr"
 )
 
@@ -55,7 +56,11 @@ func (f *Field) associatedData(buf *[]byte, at *fixed, tenant string, row *Row) 
 	if at != nil && f.Bind == nil {
 		return at.frame, nil
 	}
-	ad = f.head().append((*buf)[:0], at, tenant)
+	count := 4
+	if f.Bind != nil {
+		count++
+	}
+	ad = appendHead((*buf)[:0], frame.Value, count, f.Domain, tenant, f.Table, f.Name)
 	if f.Bind != nil {
 		ad, err = f.appendBound(ad, row)
 	}
@@ -126,7 +131,7 @@ func (c *Crypter) open(ctx context.Context, f *Field, id uint32, stored []byte, 
 	if err != nil {
 		return err
 	}
-	at := f.fixed.of(c, f.head(), f.PerTenant)
+	at := f.at(c)
 	keys, err := c.openKeys(ctx, at, scope, id)
 	if err != nil {
 		return err
