@@ -226,8 +226,11 @@ func (c *Crypter) Terms(ctx context.Context, ix *BlindIndex, row Row, values ...
 	}
 	live := keys.IndexKeys()
 	terms := make([][]byte, len(live))
+	all := make([]byte, 0, len(live)*ix.Size())
 	for i, k := range live {
-		terms[i] = ix.compute(nil, k, buf)
+		from := len(all)
+		all = ix.compute(all, k, buf)
+		terms[i] = all[from:len(all):len(all)]
 	}
 	return terms, nil
 }
