@@ -247,9 +247,9 @@ func TestARowCostsFewAllocations(t *testing.T) {
 		}
 		s.AppendIndex(out, ix, v)
 	})
-	// The record's key schedule and its GCM, and what the garbage collector took
-	// out of pools.
-	if allocs > 3 {
+	// Two: the record's key schedule and its GCM. More under the race detector,
+	// which empties pools; but not one for each value and index, which are five.
+	if allocs > 6 {
 		t.Errorf("a row costs %v allocations", allocs)
 	}
 }
