@@ -38,6 +38,7 @@ type Field struct {
 	Indexes []*BlindIndex // those that this field is a part of; the tag's own first
 
 	codec *codec
+	fixed *fixed // nil: the frame is made each time
 }
 
 // PlainField is a field that is stored as it is and that values are bound to:

@@ -37,6 +37,7 @@ func (p *parser) finish() {
 		}
 		identities[f.Identity()] = f.Field
 		p.claim(columns, f.Column, f.Path, f.Path)
+		f.fix(p.crypter)
 		m.Fields = append(m.Fields, f.Field)
 	}
 	for _, f := range p.fields {
@@ -249,5 +250,6 @@ func (p *parser) parts(ix *BlindIndex, bits int, parts ...Part) error {
 		ix.parts = append(ix.parts, resolved)
 		ix.Fields = append(ix.Fields, f)
 	}
+	ix.fix(p.crypter)
 	return nil
 }
