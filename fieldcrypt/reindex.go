@@ -17,7 +17,8 @@ func (ix *BlindIndex) Identity() string { return identity{ix.Table, ix.Name}.Str
 // to another key; moving is false where it is not, and that column then stays
 // out of the statement: it may not be there.
 func (s *Sealer) NextIndex(ix *BlindIndex, values ...reflect.Value) (term []byte, moving bool, err error) {
-	d, err := s.domain(ix.Domain, ix.PerTenant)
+	at := ix.at(s.crypter)
+	d, err := s.domain(at, ix.Domain, ix.PerTenant)
 	if err != nil {
 		return nil, false, ix.err("index", err, "")
 	}
@@ -31,7 +32,7 @@ func (s *Sealer) NextIndex(ix *BlindIndex, values ...reflect.Value) (term []byte
 	}
 	buf := getScratch()
 	defer buf.free()
-	input, ok, err := ix.input(buf.b[:0], d.tenant, values)
+	input, ok, err := ix.input(buf.b[:0], at, d.tenant, values)
 	buf.b = input
 	if err != nil {
 		return nil, false, ix.err("index", err, "")
@@ -39,5 +40,5 @@ func (s *Sealer) NextIndex(ix *BlindIndex, values ...reflect.Value) (term []byte
 	if !ok {
 		return nil, true, nil
 	}
-	return ix.compute(key, input), true, nil
+	return ix.compute(nil, key, buf), true, nil
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 	"gorm.io/gorm/utils"
 
@@ -42,7 +43,9 @@ func (s *selection) needs(returning bool) (n needs, err error) {
 		if b.plain == "" {
 			continue
 		}
-		if _, rows := s.stmt.Settings.Load(rowsKey); rows {
+		if _, rows := s.stmt.Settings.Load(rowsKey); rows && migrates(s.stmt) {
+			continue
+		} else if rows {
 			return n, fieldErr("query", b.field, fieldcrypt.ErrUnsupported, "Scan, Rows and Row while its plaintext column "+b.plain+" is being adopted; use Find, First, Take or Pluck")
 		}
 		as := plainName(b.name)
@@ -63,6 +66,14 @@ func (s *selection) needs(returning bool) (n needs, err error) {
 		s.plains[as] = b.column
 	}
 	return n, nil
+}
+
+// migrates reports whether a statement is the one by which GORM's migrator looks
+// at a table's columns.
+func migrates(stmt *gorm.Statement) bool {
+	limit, _ := stmt.Clauses["LIMIT"].Expression.(clause.Limit)
+	_, where := stmt.Clauses["WHERE"]
+	return stmt.Schema == nil && stmt.Dest == nil && !where && limit.Limit != nil && *limit.Limit == 1
 }
 
 // complete gives a list of columns what it needs. Companions come first: fields
