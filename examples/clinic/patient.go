@@ -14,10 +14,10 @@ type Patient struct {
 	gormcrypt.Encrypted // marks the model; adds no column
 
 	ID        uint64
-	Name      string    `fieldcrypt:"medical,pad=32"`                         // hides the length, in steps of 32 bytes
-	MRN       string    `fieldcrypt:"medical,index=upper" gorm:"uniqueIndex"` // searchable and unique, whatever its case
-	Card      *string   `fieldcrypt:"finance,index=digits"`                   // found however it is typed; NULL stays NULL
-	BirthDate time.Time `fieldcrypt:"medical"`                                // not only text
+	Name      string    `fieldcrypt:"medical,pad=32" gorm:"not null"`                  // hides the length, in steps of 32 bytes
+	MRN       string    `fieldcrypt:"medical,index=upper" gorm:"not null;uniqueIndex"` // searchable and unique, whatever its case
+	Card      *string   `fieldcrypt:"finance,index=digits"`                            // found however it is typed; NULL stays NULL
+	BirthDate time.Time `fieldcrypt:"medical" gorm:"not null"`                         // not only text
 	Notes     *string   `fieldcrypt:"medical,pad=64"`
 	CreatedAt time.Time // not tagged: stored as it is
 	UpdatedAt time.Time

@@ -51,7 +51,7 @@ func (in patientInput) changes() (map[string]any, error) {
 		{"name", in.Name, false, validName, "must be a text of 1 to 200 characters on one line"},
 		{"mrn", in.MRN, false, mrnPattern.MatchString, "must be 1 to 32 letters, digits and hyphens"},
 		{"card", in.Card, true, cardPattern.MatchString, "must be 12 to 19 digits, with spaces or hyphens between them, or null"},
-		{"birth_date", in.BirthDate, false, func(s string) (ok bool) { born, ok = parseDate(s); return ok }, "must be a date such as 1987-05-03, not in the future"},
+		{"birth_date", in.BirthDate, false, func(s string) (ok bool) { born, ok = parseDate(s); return ok }, "must be a date such as 1990-12-31, not in the future"},
 		{"notes", in.Notes, true, validNotes, "must be a text of at most 10000 characters, or null"},
 		{"old_mrn", in.OldMRN, false, mrnPattern.MatchString, "must be 1 to 32 letters, digits and hyphens"},
 	} {
