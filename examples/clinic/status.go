@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"github.com/fieldcrypt/go/fieldcrypt"
 )
 
@@ -30,7 +28,7 @@ type answer struct {
 // answerTo knows the errors by their sentinels. Everything else is a 500.
 func answerTo(err error) answer {
 	is := func(target error) bool { return errors.Is(err, target) }
-	bad, connect := badRequest{}, (*pgconn.ConnectError)(nil)
+	bad := badRequest{}
 	switch {
 	case errors.As(err, &bad):
 		return answer{status: bad.status, text: bad.text}
@@ -52,10 +50,10 @@ func answerTo(err error) answer {
 	// What may pass by itself.
 	case is(fieldcrypt.ErrKMSUnavailable):
 		return answer{http.StatusServiceUnavailable, "the key service does not answer", true, slog.LevelWarn}
-	case is(fieldcrypt.ErrStoreUnavailable), errors.As(err, &connect):
-		return answer{http.StatusServiceUnavailable, "the database does not answer", true, slog.LevelWarn}
 	case is(context.DeadlineExceeded):
 		return answer{http.StatusServiceUnavailable, "it took too long", true, slog.LevelWarn}
+	case databaseGone(err):
+		return answer{http.StatusServiceUnavailable, "the database does not answer", true, slog.LevelWarn}
 	case is(context.Canceled):
 		return answer{status: statusClientGone, text: "nobody waits for the answer"}
 
