@@ -95,6 +95,10 @@ func TestNoPlaintextInTheDatabaseOrTheLog(t *testing.T) {
 			s.t.Errorf("%d sealed values in what the database holds, want the five of a patient", n)
 		}
 		checkNoPlaintext(s.t, "the database", held)
+		// None of this is the service's fault, nor is a refused statement.
+		if strings.Contains(s.log.String(), `"level":"ERROR"`) {
+			s.t.Error("an error in the log")
+		}
 		// The log has all statements, or it would be easy.
 		if n := len(logged(s.t, s.log.String(), "SQL executed")); n < 10 {
 			s.t.Errorf("%d statements in the log", n)
