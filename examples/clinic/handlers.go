@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/http"
-	"net/url"
 	"strconv"
 )
 
@@ -38,44 +37,27 @@ func (s *server) getPatient(w http.ResponseWriter, r *http.Request) error {
 // page is an answer of GET /patients.
 type page struct {
 	Patients []patientView `json:"patients"`
-	Next     string        `json:"next,omitempty"` // path of the page that follows
+	Next     string        `json:"next,omitempty"` // where the next page is
 }
 
-func viewPage(patients []Patient) page {
-	views := make([]patientView, len(patients))
-	for i, p := range patients {
-		views[i] = view(p)
-	}
-	return page{Patients: views}
-}
-
-// listPatients answers GET /patients: a page, or those that a search finds.
+// listPatients answers GET /patients: a page of all, or of those that a search finds.
 func (s *server) listPatients(w http.ResponseWriter, r *http.Request) error {
 	q, err := parseQuery(r)
 	if err != nil {
 		return err
 	}
-	if q.column != "" {
-		found, err := s.store.search(r.Context(), q.column, q.value, maxPage)
-		if err != nil {
-			return err
-		}
-		return writeJSON(w, http.StatusOK, viewPage(found))
-	}
-	patients, err := s.store.list(r.Context(), q.after, q.limit+1)
+	patients, err := s.store.list(r.Context(), q.column, q.value, q.after, q.limit+1)
 	if err != nil {
 		return err
 	}
-	more := len(patients) > q.limit
-	if more {
-		patients = patients[:q.limit]
-	}
-	answer := viewPage(patients)
-	if more {
-		answer.Next = "/patients?" + url.Values{
-			"after": {strconv.FormatUint(patients[q.limit-1].ID, 10)},
-			"limit": {strconv.Itoa(q.limit)},
-		}.Encode()
+	answer := page{Patients: []patientView{}}
+	for i, p := range patients {
+		if i == q.limit { // there is more
+			q.after = patients[i-1].ID
+			answer.Next = "/patients?" + q.encode()
+			break
+		}
+		answer.Patients = append(answer.Patients, view(p))
 	}
 	return writeJSON(w, http.StatusOK, answer)
 }

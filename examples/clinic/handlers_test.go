@@ -210,7 +210,7 @@ func TestSearch(t *testing.T) {
 			"mrn=a+b":                     "no mrn",
 			"card=x":                      "no card",
 			"mrn=A&mrn=B":                 "twice",
-			"mrn=A&limit=3":               "one parameter",
+			"mrn=A&card=4000056655665556": "one field",
 			"mrn_bidx=x":                  "the parameters are",
 			"mrn=%zz":                     "cannot be read",
 			"limit=0":                     "limit must be",
@@ -245,6 +245,17 @@ func TestListGoesThroughAllPages(t *testing.T) {
 		}
 		if !slices.Equal(got, want) || pages != 3 {
 			s.t.Errorf("%v on %d pages, want %v on 3", got, pages, want)
+		}
+		// So does a search.
+		s.want(http.StatusOK, "PATCH", "/patients/2", `{"card":null}`)
+		got = nil
+		for next := "/patients?limit=4&card=4000-0566-5566-5556"; next != ""; {
+			body := s.want(http.StatusOK, "GET", next, "").body
+			got = append(got, mrns(s.t, body)...)
+			next = decode[page](s.t, body).Next
+		}
+		if found := slices.Delete(slices.Clone(want), 1, 2); !slices.Equal(got, found) {
+			s.t.Errorf("search: %v, want %v", got, found)
 		}
 		full := s.want(http.StatusOK, "GET", "/patients?limit=7", "").body
 		if next := decode[page](s.t, full).Next; next != "" {

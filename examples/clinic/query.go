@@ -14,8 +14,17 @@ const (
 // query is what GET /patients is asked.
 type query struct {
 	column, value string // of a search, or ""
-	after         uint64
+	after         uint64 // the id before the page
 	limit         int
+}
+
+// encode is the opposite of parseQuery.
+func (q query) encode() string {
+	values := url.Values{"after": {strconv.FormatUint(q.after, 10)}, "limit": {strconv.Itoa(q.limit)}}
+	if q.column != "" {
+		values.Set(q.column, q.value)
+	}
+	return values.Encode()
 }
 
 func parseQuery(r *http.Request) (query, error) {
@@ -31,8 +40,8 @@ func parseQuery(r *http.Request) (query, error) {
 		var err error
 		switch name {
 		case "mrn", "card", "name", "notes": // by which of them a search is possible, the store knows
-			if len(values) > 1 {
-				return q, invalid("a search takes one parameter")
+			if q.column != "" {
+				return q, invalid("a search takes one field")
 			}
 			if name == "mrn" && !mrnPattern.MatchString(v[0]) || name == "card" && !cardPattern.MatchString(v[0]) {
 				return q, invalid("that can be no " + name)
@@ -46,7 +55,7 @@ func parseQuery(r *http.Request) (query, error) {
 				return q, invalid("limit must be a number from 1 to 100")
 			}
 		default:
-			return q, invalid("the parameters are mrn or card to search, after and limit to list")
+			return q, invalid("the parameters are mrn or card to search, after and limit for pages")
 		}
 		if err != nil {
 			return q, invalid(name + " must be a number")

@@ -66,13 +66,13 @@ func TestKeyFileIsRefusedInProduction(t *testing.T) {
 }
 
 // untilListening runs the service until it listens, and then stops it.
-func untilListening(t *testing.T, args ...string) (error, string) {
+func untilListening(t *testing.T, args ...string) (log string, err error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	out := &stopper{stop: cancel}
-	err := run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), noEnvironment, out)
-	return err, out.String()
+	err = run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), noEnvironment, out)
+	return out.String(), err
 }
 
 // stopper is a log that calls stop when the service listens.
@@ -93,14 +93,14 @@ func TestLostKeyFileIsAnErrorWithTheCure(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			flags := []string{"-data", dir, "-database", database}
-			if err, out := untilListening(t, flags...); err != nil || !strings.Contains(out, "key file") {
+			if out, err := untilListening(t, flags...); err != nil || !strings.Contains(out, "key file") {
 				t.Fatalf("%v: %s", err, out)
 			}
 			key := filepath.Join(dir, "clinic.key")
 			if err := os.Rename(key, key+".away"); err != nil {
 				t.Fatal(err)
 			}
-			err, _ := untilListening(t, flags...)
+			_, err := untilListening(t, flags...)
 			var stderr bytes.Buffer
 			if code := report(&stderr, err); code != 1 || !errors.Is(err, keymgr.ErrKEKNotAllowed) || !strings.Contains(stderr.String(), "put back the key file") {
 				t.Errorf("exit code %d: %s", code, stderr.String())
@@ -108,7 +108,7 @@ func TestLostKeyFileIsAnErrorWithTheCure(t *testing.T) {
 			if err := os.Rename(key+".away", key); err != nil {
 				t.Fatal(err)
 			}
-			if err, out := untilListening(t, flags...); err != nil {
+			if out, err := untilListening(t, flags...); err != nil {
 				t.Errorf("with the file put back: %v: %s", err, out)
 			}
 		})
@@ -133,7 +133,7 @@ func TestKeysAtAWSAreMadeByAnOperator(t *testing.T) {
 	dir := t.TempDir()
 	flags := []string{"-data", dir, "-medical-key", "alias/medical-key", "-finance-key", "alias/finance-key"}
 
-	err, _ := untilListening(t, flags...)
+	_, err := untilListening(t, flags...)
 	var stderr bytes.Buffer
 	if code := report(&stderr, err); code != 1 || !errors.Is(err, keymgr.ErrScopeNotFound) || !strings.Contains(stderr.String(), "keys create -h") {
 		t.Errorf("without keys: exit code %d: %s", code, stderr.String())
@@ -169,7 +169,7 @@ func TestKeysAtAWSAreMadeByAnOperator(t *testing.T) {
 	}
 
 	srv.ResetCalls()
-	if err, out := untilListening(t, flags...); err != nil {
+	if out, err := untilListening(t, flags...); err != nil {
 		t.Errorf("with keys: %v: %s", err, out)
 	}
 	if got := srv.Count("Decrypt"); got != 2 {

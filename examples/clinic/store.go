@@ -33,17 +33,16 @@ func (s store) get(ctx context.Context, id uint64) (p Patient, err error) {
 	return p, err
 }
 
-// search finds patients by the value of a column: through its blind index if it
-// is encrypted. A column without one is an error, not an empty result.
-func (s store) search(ctx context.Context, column, value string, limit int) (found []Patient, err error) {
-	err = s.db.WithContext(ctx).Where(map[string]any{column: value}).Order("id").Limit(limit).Find(&found).Error
-	return found, err
-}
-
-// list returns the patients that follow after an id, in the order of ids: that
-// is never encrypted, and stays fast on any page.
-func (s store) list(ctx context.Context, after uint64, limit int) (found []Patient, err error) {
-	err = s.db.WithContext(ctx).Where("id > ?", after).Order("id").Limit(limit).Find(&found).Error
+// list returns the patients that follow after an id, in the order of ids: that is
+// never encrypted, and fast on any page. With a column, it is those that have the
+// value in it: found through its blind index if it is encrypted. A column without
+// one is an error, not an empty result.
+func (s store) list(ctx context.Context, column, value string, after uint64, limit int) (found []Patient, err error) {
+	tx := s.db.WithContext(ctx).Where("id > ?", after)
+	if column != "" {
+		tx = tx.Where(map[string]any{column: value})
+	}
+	err = tx.Order("id").Limit(limit).Find(&found).Error
 	return found, err
 }
 

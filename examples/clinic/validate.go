@@ -23,10 +23,13 @@ func (in patientInput) patient() (p Patient, err error) {
 	if in.OldMRN.set {
 		return p, invalid("old_mrn is for changes")
 	}
-	for name, o := range map[string]optional{"name": in.Name, "mrn": in.MRN, "birth_date": in.BirthDate} {
-		if !o.set {
-			return p, invalid(name + " is missing")
-		}
+	switch {
+	case !in.Name.set:
+		return p, invalid("name is missing")
+	case !in.MRN.set:
+		return p, invalid("mrn is missing")
+	case !in.BirthDate.set:
+		return p, invalid("birth_date is missing")
 	}
 	changes, err := in.changes()
 	if err != nil {
