@@ -2,6 +2,7 @@ package gormcrypt
 
 import (
 	"errors"
+	"strings"
 
 	"gorm.io/gorm"
 )
@@ -9,9 +10,14 @@ import (
 // hookCallbacks makes GORM ask before every statement, before it takes a
 // connection, and after queries.
 func (b *binding) hookCallbacks(db *gorm.DB) error {
-	const name = "fieldcrypt:before"
+	const name, redact = "fieldcrypt:before", "fieldcrypt:redact"
 	cb := db.Callback()
 	return errors.Join(
+		cb.Create().After("gorm:create").Register(redact, redactPlain),
+		cb.Query().After("gorm:query").Register(redact, redactPlain),
+		cb.Update().After("gorm:update").Register(redact, redactPlain),
+		cb.Delete().After("gorm:delete").Register(redact, redactPlain),
+		cb.Row().After("gorm:row").Register(redact, redactPlain),
 		cb.Create().Before("*").Register(name, b.before),
 		cb.Query().Before("*").Register(name, b.beforeQuery),
 		cb.Update().Before("*").Register(name, b.before),
@@ -58,6 +64,9 @@ func (b *binding) admit(stmt *gorm.Statement) error {
 			return err
 		}
 	}
+	if err := b.ownColumns(stmt); err != nil {
+		return err
+	}
 	sc := b.ofStatement(stmt)
 	if stmt.TableExpr != nil {
 		c, err := sc.mention(stmt.TableExpr.SQL, true)
@@ -84,5 +93,46 @@ func (b *binding) admit(stmt *gorm.Statement) error {
 		}
 	}
 	b.warm(sc)
+	return nil
+}
+
+// ownColumns refuses maps that name columns which this package alone writes: GORM
+// would pass them over.
+func (b *binding) ownColumns(stmt *gorm.Statement) error {
+	tables := b.tablesOf(stmt.Schema)
+	if len(tables) == 0 || len(stmt.BuildClauses) == 0 || stmt.BuildClauses[0] == "SELECT" {
+		return nil
+	}
+	main := &source{tables: tables}
+	check := func(m map[string]any) error {
+		for name := range m {
+			if sf := stmt.Schema.LookUpField(name); isEncrypted(sf) {
+				continue // by its Go name
+			}
+			_, name = splitPath(strings.ToLower(unquote(name)))
+			if c := main.plainColumn(name); c != nil {
+				return onPlain(c)
+			}
+		}
+		return nil
+	}
+	switch dest := stmt.Dest.(type) {
+	case map[string]any:
+		return check(dest)
+	case *map[string]any:
+		return check(*dest)
+	case []map[string]any:
+		for _, m := range dest {
+			if err := check(m); err != nil {
+				return err
+			}
+		}
+	case *[]map[string]any:
+		for _, m := range *dest {
+			if err := check(m); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
