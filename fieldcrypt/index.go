@@ -188,16 +188,9 @@ func (ix *BlindIndex) compute(key *keymgr.IndexKey, input []byte) []byte {
 // Errors: *Error matching [ErrUnsearchable] for NULL and for a value that the
 // transforms leave nothing of, [ErrWrongType], [ErrNoTenant], or an error of keys.
 func (c *Crypter) Terms(ctx context.Context, ix *BlindIndex, row Row, values ...any) ([][]byte, error) {
-	converted := make([]reflect.Value, len(values))
-	for i, v := range values {
-		if i >= len(ix.Fields) {
-			break
-		}
-		cv, err := ix.Fields[i].Convert(v)
-		if err != nil {
-			return nil, err
-		}
-		converted[i] = cv
+	converted, err := ix.convert(values)
+	if err != nil {
+		return nil, err
 	}
 	scope, err := c.scope(ctx, ix.Domain, ix.PerTenant, row.Tenant)
 	if err != nil {
@@ -215,7 +208,7 @@ func (c *Crypter) Terms(ctx context.Context, ix *BlindIndex, row Row, values ...
 		return nil, ix.err("search", err, "")
 	}
 	if !ok {
-		return nil, ix.err("search", ErrUnsearchable, "NULL, or a value that the index's transforms leave nothing of, has no index term; ask with IS NULL")
+		return nil, ix.err("search", ErrUnsearchable, noTerm)
 	}
 	live := keys.IndexKeys()
 	terms := make([][]byte, len(live))

@@ -132,7 +132,7 @@ func (sc *scope) onConflict(e clause.Expression) (clause.Expression, error) {
 		}
 		ix := sc.searchIndex(c)
 		if ix == nil {
-			return nil, unindexed(c)
+			return nil, sc.unindexed(c)
 		}
 		on.Columns[i].Name = ix.name
 	}

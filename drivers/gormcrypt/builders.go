@@ -92,6 +92,13 @@ func (b *binding) intact(db *gorm.DB) bool {
 }
 
 func (sc *scope) where(e clause.Expression) (clause.Expression, error) {
+	if w, ok := e.(clause.Where); ok && sc.special() {
+		exprs, changed, err := sc.terms(w.Exprs, true)
+		if err != nil || !changed {
+			return e, err
+		}
+		return clause.Where{Exprs: exprs}, nil
+	}
 	e, _, err := sc.condition(e)
 	return e, err
 }

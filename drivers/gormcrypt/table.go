@@ -35,6 +35,7 @@ type table struct {
 	indexes map[string]*index
 	search  map[string]*index // by column
 	domains []string          // key domains, sorted
+	special bool              // has an index over several fields, or a truncated one
 }
 
 func newTable(name string) *table {
@@ -54,6 +55,7 @@ func (t *table) addDomains(names ...string) {
 
 func (t *table) addIndex(ix *index) {
 	t.indexes[strings.ToLower(ix.name)] = ix
+	t.special = t.special || len(ix.columns) > 1 || ix.truncated()
 	if ix.searches() {
 		t.search[ix.columns[0].key()] = ix
 	}
@@ -67,6 +69,7 @@ func (t *table) merged(other *table) *table {
 		maps.Copy(m.indexes, from.indexes)
 		maps.Copy(m.search, from.search)
 		m.addDomains(from.domains...)
+		m.special = m.special || from.special
 	}
 	return m
 }
