@@ -1,7 +1,6 @@
 package gormcrypt
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -26,11 +25,10 @@ func (sc *scope) compounds(terms []conjunct) (bool, error) {
 			if at == nil {
 				continue
 			}
-			did, err := sc.combine(terms, at, ix)
-			if err != nil {
+			if err := sc.combine(terms, at, ix); err != nil {
 				return false, err
 			}
-			grouped = grouped || did
+			grouped = true
 		}
 	}
 	return grouped, nil
@@ -86,26 +84,22 @@ func places(terms []conjunct, s *source, ix *index) []int {
 	return at
 }
 
-// combine answers terms by an index over their fields. A value that its
-// transforms leave nothing of is left to the fields' own.
-func (sc *scope) combine(terms []conjunct, at []int, ix *index) (bool, error) {
+// combine answers terms by an index over their fields.
+func (sc *scope) combine(terms []conjunct, at []int, ix *index) error {
 	tuple := make([]any, len(at))
 	for i, t := range at {
 		tuple[i], _ = terms[t].eq.single()
 	}
 	eq := terms[at[0]].eq
 	in, err := sc.among(eq.column, ix, tuple, false)
-	if errors.Is(err, fieldcrypt.ErrUnsearchable) {
-		return false, nil
-	}
 	if err != nil {
-		return false, err
+		return err
 	}
 	for _, t := range at {
 		terms[t].merged = true
 	}
 	terms[at[0]].merged, terms[at[0]].answer = false, eq.place(in)
-	return true, nil
+	return nil
 }
 
 // unindexed refuses a comparison of a column that has no index for it.

@@ -128,7 +128,7 @@ func (sc *scope) pieces(e clause.Expression) []clause.Expression {
 	if pieces := sc.split(e); pieces != nil {
 		return pieces
 	}
-	return []clause.Expression{e}
+	return []clause.Expression{bare(e)}
 }
 
 func (sc *scope) read(list []clause.Expression) []conjunct {

@@ -6,9 +6,50 @@ import (
 	"gorm.io/gorm/clause"
 )
 
-// split takes text apart at the ANDs that join all of it; nil if there are none,
-// or the text has nothing encrypted or more to it.
+// split takes text apart at the ANDs that join all of it, and those in
+// parentheses; nil if there are none, or the text has nothing encrypted or more
+// to it.
 func (sc *scope) split(e clause.Expression) (pieces []clause.Expression) {
+	for _, piece := range sc.cut(bare(e)) {
+		pieces = append(pieces, sc.pieces(piece)...)
+	}
+	return pieces
+}
+
+// bare takes the parentheses around a text away. Those around a placeholder mean
+// something to GORM.
+func bare(e clause.Expression) clause.Expression {
+	text, vars := textOf(e)
+	p := parse(text, len(vars), nil, false)
+	last := len(p.tokens) - 1
+	if last < 2 || p.opaque || !p.tokens[0].is("(") || !p.tokens[last].is(")") || p.tokens[1].kind == bind || p.tokens[1].is("select", "with", "values") {
+		return e
+	}
+	depth := 0
+	for i, t := range p.tokens {
+		if t.is("(") {
+			depth++
+		} else if t.is(")") {
+			depth--
+		}
+		if depth == 0 && i < last {
+			return e
+		}
+	}
+	text = text[p.tokens[0].end:p.tokens[last].at]
+	switch e := e.(type) {
+	case clause.Expr:
+		e.SQL = text
+		return bare(e)
+	case clause.NamedExpr:
+		e.SQL = text
+		return bare(e)
+	}
+	return e
+}
+
+// cut takes text apart at the ANDs outside of parentheses.
+func (sc *scope) cut(e clause.Expression) (pieces []clause.Expression) {
 	var names map[string]any
 	text, vars := textOf(e)
 	if _, ok := e.(clause.NamedExpr); ok {
@@ -42,7 +83,7 @@ func (sc *scope) split(e clause.Expression) (pieces []clause.Expression) {
 		return nil
 	}
 	at, used := 0, 0
-	cut := func(to int) {
+	take := func(to int) {
 		piece, count := strings.TrimSpace(text[at:to]), 0
 		for _, t := range p.tokens {
 			if t.kind == bind && t.value >= 0 && t.at >= at && t.at < to {
@@ -58,9 +99,9 @@ func (sc *scope) split(e clause.Expression) (pieces []clause.Expression) {
 		used += count
 	}
 	for _, t := range cuts {
-		cut(t.at)
+		take(t.at)
 		at = t.end
 	}
-	cut(len(text))
+	take(len(text))
 	return pieces
 }
