@@ -77,7 +77,7 @@ func (sc *scope) textEquality(r *rewriter) *equality {
 	case op.is("in"):
 		eq.values, next, err = r.list(c, end+1)
 	}
-	if next != len(r.tokens) || err != nil || len(eq.values) == 0 || r.named == nil && r.binds() != len(r.vars) {
+	if next != len(r.tokens) || next == end || err != nil || r.named == nil && r.binds() != len(r.vars) {
 		return nil
 	}
 	qualifier, _ := splitPath(path)
