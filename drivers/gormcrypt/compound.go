@@ -112,7 +112,9 @@ func (sc *scope) unindexed(c *column) error {
 		switch {
 		case ix.combines():
 			reason = fmt.Sprintf("it has no blind index of full length for itself alone; compare all fields of the index %s (%s) by = in one condition, or use gormcrypt.Match(%q, ...)", ix.name, ix.fields(), ix.name)
-		case len(ix.columns) == 1:
+		case len(ix.columns) > 1:
+			reason = fmt.Sprintf("it has no blind index of full length for itself alone; use gormcrypt.Match(%q, ...) for %s together", ix.name, ix.fields())
+		default:
 			reason = fmt.Sprintf("it has no blind index of the whole value; use gormcrypt.Match(%q, ...) for what %s keeps of it", ix.name, ix.blind.Transform(0))
 		}
 	}

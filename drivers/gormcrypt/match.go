@@ -50,6 +50,10 @@ func (m *match) Build(b clause.Builder) {
 		return
 	}
 	err := errUnanswered()
+	if ok && stmt.DB != nil {
+		refuse(stmt, "", err)
+		return
+	}
 	b.AddError(err)
 	b.WriteQuoted(clause.Column{Name: poisonName(err)})
 }

@@ -342,6 +342,13 @@ func TestMatchWithoutThePlugin(t *testing.T) {
 			}
 			noCanary(t, name, tx.Error, l)
 		}
+		row := ""
+		if err := db.Model(&room{}).Where(m).Select("mrn_bidx").Row().Scan(&row); err == nil || row != "" {
+			t.Errorf("Row: %v", err)
+		}
+		if _, err := db.Model(&room{}).Where(m).Rows(); !errors.Is(err, fieldcrypt.ErrUnsearchable) {
+			t.Errorf("Rows: %v", err)
+		}
 		sub := db.Where("id IN (?)", db.Model(&room{}).Select("id").Where(m)).Find(&[]room{})
 		if sub.Error == nil {
 			t.Error("a sub-query was not refused")

@@ -3,6 +3,7 @@ package gorm_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strings"
@@ -557,6 +558,113 @@ func TestTruncatedRefused(t *testing.T) {
 		must(t, fresh(db).Model(&Member{}).Where("age > 0").Count(&n))
 		if n != 60 {
 			t.Errorf("%d members are as they were", n)
+		}
+	})
+}
+
+// Short is Triple with indexes that find half of all rows.
+type Short struct {
+	gormcrypt.Encrypted
+	ID   uint64
+	Age  int
+	Name *string `fieldcrypt:"medical"`
+	MRN  *string `fieldcrypt:"medical"`
+	Code *string `fieldcrypt:"medical,index"`
+}
+
+func (Short) FieldcryptIndexes() []fieldcrypt.Index {
+	name, m, code := fieldcrypt.Part{Field: "Name"}, fieldcrypt.Part{Field: "MRN"}, fieldcrypt.Part{Field: "Code"}
+	return []fieldcrypt.Index{
+		{Column: "name_bidx", Parts: []fieldcrypt.Part{name}, Bits: 1},
+		{Column: "mrn_bidx", Parts: []fieldcrypt.Part{m}, Bits: 1},
+		{Column: "mrn_code_bidx", Parts: []fieldcrypt.Part{m, code}},
+	}
+}
+
+// TestTruncatedFindsWhatPlainColumnsDo: random conditions find what they do on
+// columns in the clear, or are refused.
+func TestTruncatedFindsWhatPlainColumnsDo(t *testing.T) {
+	onEach(t, func(t *testing.T, d dialector) {
+		db, l := use(t, d(t), &Short{}, Untagged{})
+		rng := rand.New(rand.NewPCG(3, 5))
+		for i := range 60 {
+			var values [3]*string
+			for j := range values {
+				if rng.IntN(6) > 0 {
+					s := string(rune('a' + rng.IntN(3)))
+					values[j] = &s
+				}
+			}
+			u := Untagged{Age: i % 4, Name: values[0], MRN: values[1], Code: values[2]}
+			must(t, db.Create(&u))
+			must(t, db.Create(&Short{ID: u.ID, Age: u.Age, Name: u.Name, MRN: u.MRN, Code: u.Code}))
+		}
+		answered, found := 0, 0
+		for range 500 {
+			cond, limit := randomCondition(rng, 2), rng.IntN(12)
+			var want []uint64
+			must(t, cond(fresh(db).Model(&Untagged{})).Order("id").Limit(limit).Pluck("id", &want))
+			l.reset()
+			var got []Short
+			if err := cond(fresh(db)).Order("id").Limit(limit).Find(&got).Error; err != nil {
+				if !errors.Is(err, fieldcrypt.ErrUnsearchable) {
+					t.Fatal(err)
+				}
+				continue
+			}
+			if answered++; strings.Contains(l.String(), "name_bidx") || strings.Contains(l.String(), "mrn_bidx") {
+				found += len(got)
+			}
+			var ids []uint64
+			for _, s := range got {
+				ids = append(ids, s.ID)
+			}
+			if !slices.Equal(ids, want) {
+				t.Errorf("found %v, want %v\n%s", ids, want, l)
+			}
+		}
+		if answered < 100 || found < 100 {
+			t.Errorf("%d conditions were answered, truncated indexes found %d rows: too few to say anything", answered, found)
+		}
+	})
+}
+
+// Nested holds what is searched in a struct that may not be there.
+type Nested struct {
+	gormcrypt.Encrypted
+	ID   uint64
+	Home *Home `gorm:"embedded;embeddedPrefix:home_"`
+	Work *Home `gorm:"embedded;embeddedPrefix:work_"`
+}
+
+type Home struct {
+	Phone string `fieldcrypt:"medical"`
+	City  string
+}
+
+func (Nested) FieldcryptIndexes() []fieldcrypt.Index {
+	return []fieldcrypt.Index{{Column: "home_phone_bidx", Parts: []fieldcrypt.Part{{Field: "Home.Phone", Transform: "digits"}}, Bits: 1}}
+}
+
+func TestTruncatedInEmbeddedPointers(t *testing.T) {
+	onEach(t, func(t *testing.T, d dialector) {
+		db, _ := use(t, d(t), &Nested{})
+		for i := range 20 {
+			n := Nested{Home: &Home{Phone: fmt.Sprint("+7391 ", i), City: "Bern"}}
+			if i%5 == 0 {
+				n.Home = nil
+			}
+			must(t, db.Create(&n))
+		}
+		var got []Nested
+		must(t, db.Find(&got, "home_phone = ?", "7391-7"))
+		if len(got) != 1 || got[0].Home.Phone != "+7391 7" || got[0].Work != nil {
+			t.Errorf("found %+v", got)
+		}
+		var one Nested
+		must(t, db.First(&one, "home_phone = ?", "7391-7"))
+		if one.ID != 8 || one.Home == nil || one.Home.Phone != "+7391 7" || one.Home.City != "Bern" || one.Work != nil {
+			t.Errorf("found %+v", one)
 		}
 	})
 }
