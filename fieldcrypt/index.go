@@ -194,36 +194,44 @@ func (ix *BlindIndex) compute(dst []byte, key *keymgr.IndexKey, buf *scratch) []
 // Errors: *Error matching [ErrUnsearchable] for NULL and for a value that the
 // transforms leave nothing of, [ErrWrongType], [ErrNoTenant], or an error of keys.
 func (c *Crypter) Terms(ctx context.Context, ix *BlindIndex, row Row, values ...any) ([][]byte, error) {
-	converted := make([]reflect.Value, len(values))
-	for i, v := range values {
-		if i >= len(ix.Fields) {
-			break
-		}
-		cv, err := ix.Fields[i].Convert(v)
-		if err != nil {
-			return nil, err
-		}
-		converted[i] = cv
+	buf := getScratch()
+	defer buf.free()
+	keys, _, err := c.searchInput(ctx, ix, row, values, buf)
+	if err != nil {
+		return nil, err
+	}
+	return ix.terms(keys, buf), nil
+}
+
+// searchInput puts the PRF input of what is searched for into buf, and returns
+// the keys and the tenant of the search.
+func (c *Crypter) searchInput(ctx context.Context, ix *BlindIndex, row Row, values []any, buf *scratch) (*keymgr.Keys, string, error) {
+	converted, err := ix.convert(values)
+	if err != nil {
+		return nil, "", err
 	}
 	scope, err := c.scope(ctx, ix.Domain, ix.PerTenant, row.Tenant)
 	if err != nil {
-		return nil, ix.err("search", err, "")
+		return nil, "", ix.err("search", err, "")
 	}
 	at := ix.at(c)
 	keys, err := c.sealKeys(ctx, at, scope)
 	if err != nil {
-		return nil, ix.err("search", err, "")
+		return nil, "", ix.err("search", err, "")
 	}
-	buf := getScratch()
-	defer buf.free()
 	input, ok, err := ix.input(buf.b[:0], at, scope.Tenant, converted)
 	buf.b = input
-	if err != nil {
-		return nil, ix.err("search", err, "")
+	switch {
+	case err != nil:
+		return nil, "", ix.err("search", err, "")
+	case !ok:
+		return nil, "", ix.err("search", ErrUnsearchable, noTerm)
 	}
-	if !ok {
-		return nil, ix.err("search", ErrUnsearchable, "NULL, or a value that the index's transforms leave nothing of, has no index term; ask with IS NULL")
-	}
+	return keys, scope.Tenant, nil
+}
+
+// terms computes the index of the input in buf under every live key.
+func (ix *BlindIndex) terms(keys *keymgr.Keys, buf *scratch) [][]byte {
 	live := keys.IndexKeys()
 	terms := make([][]byte, len(live))
 	all := make([]byte, 0, len(live)*ix.Size())
@@ -232,5 +240,5 @@ func (c *Crypter) Terms(ctx context.Context, ix *BlindIndex, row Row, values ...
 		all = ix.compute(all, k, buf)
 		terms[i] = all[from:len(all):len(all)]
 	}
-	return terms, nil
+	return terms
 }

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
@@ -174,13 +175,14 @@ func onPlain(c *column) error {
 
 // plainTerms compares the plaintext column with values, for rows whose encrypted
 // column is NULL. It is nil unless the field falls back.
-func (sc *scope) plainTerms(c *column, values []any, tenant string) ([]any, error) {
-	if c.plain == "" || !c.field.Fallback {
+func (sc *scope) plainTerms(c *column, ix *index, values []any, tenant string) ([]any, error) {
+	falls := func(c *column) bool { return c.plain != "" && c.field.Fallback }
+	if !slices.ContainsFunc(ix.columns, falls) {
 		return nil, nil
 	}
-	if sc.searchIndex(c).blind.Partial() {
+	if len(ix.columns) > 1 || ix.truncated() || ix.blind.Partial() {
 		return nil, fieldErr("search", c.field, fieldcrypt.ErrUnsearchable,
-			"its index has transforms, which the database cannot apply to the plaintext column that it falls back to; backfill it and remove fallback")
+			"the index "+ix.name+" is of more than the whole value of one field, and the plaintext column that the field falls back to cannot be asked for that; backfill it and remove fallback")
 	}
 	if err := sc.b.crypter.ReadPlaintext(sc.stmt.Context, c.field, tenant, true); err != nil {
 		return nil, err

@@ -106,6 +106,13 @@ func (sc *scope) whereClause(e clause.Expression) (clause.Expression, error) {
 }
 
 func (sc *scope) where(e clause.Expression) (clause.Expression, error) {
+	if w, ok := e.(clause.Where); ok && sc.special() {
+		exprs, changed, err := sc.terms(w.Exprs, true)
+		if err != nil || !changed {
+			return e, err
+		}
+		return clause.Where{Exprs: exprs}, nil
+	}
 	e, _, err := sc.condition(e)
 	return e, err
 }

@@ -25,6 +25,7 @@ func (b *binding) hookCallbacks(db *gorm.DB) error {
 		cb.Row().Before("*").Register(name, b.before),
 		cb.Raw().Before("*").Register(name, b.before),
 		cb.Create().Before("gorm:create").Register("fieldcrypt:tenant", b.fillTenants),
+		cb.Query().Before("gorm:preload").Register("fieldcrypt:filter", b.filter),
 		cb.Query().Before("gorm:preload").Register("fieldcrypt:after", b.after),
 		cb.Create().Before("gorm:save_after_associations").Register("fieldcrypt:after", b.after),
 		cb.Update().Before("gorm:save_after_associations").Register("fieldcrypt:after", b.after),
@@ -79,7 +80,7 @@ func (b *binding) admit(stmt *gorm.Statement) error {
 		if relation(stmt.Schema, j.Name) != nil {
 			continue
 		}
-		if err := firstError(sc.understood(parse(j.Name, len(j.Conds), nil, false)), sc.inList(j.Conds)); err != nil {
+		if err := firstError(sc.understood(parse(j.Name, len(j.Conds), nil, false)), sc.inList(withoutMatches(j.Conds))); err != nil {
 			return err
 		}
 	}

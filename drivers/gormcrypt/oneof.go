@@ -28,8 +28,14 @@ type oneOf struct {
 func (sc *scope) oneOf(c *column, values []any, negated bool) (*oneOf, error) {
 	ix := sc.searchIndex(c)
 	if ix == nil {
-		return nil, unindexed(c)
+		return nil, sc.unindexed(c)
 	}
+	return sc.among(c, ix, values, negated)
+}
+
+// among is oneOf through a certain index. For one over several fields, values are
+// those of one tuple after the other.
+func (sc *scope) among(c *column, ix *index, values []any, negated bool) (*oneOf, error) {
 	if err := sc.keysReady(); err != nil {
 		return nil, err
 	}
@@ -41,18 +47,20 @@ func (sc *scope) oneOf(c *column, values []any, negated bool) (*oneOf, error) {
 	if err := sc.inTenant(in, tenant); err != nil {
 		return nil, err
 	}
-	if in.plain, err = sc.plainTerms(c, values, tenant); err != nil {
+	if in.plain, err = sc.plainTerms(c, ix, values, tenant); err != nil {
 		return nil, err
 	}
-	for _, v := range values {
-		if isNull(v) {
+	width := len(ix.columns)
+	for i := 0; i < len(values); i += width {
+		tuple := values[i : i+width]
+		if width == 1 && isNull(tuple[0]) {
 			in.terms = append(in.terms, nil)
 			continue
 		}
-		if err := searchable(c, v); err != nil {
+		if err := plainTuple(ix, tuple); err != nil {
 			return nil, err
 		}
-		terms, err := sc.b.crypter.Terms(sc.stmt.Context, ix.blind, fieldcrypt.Row{Tenant: tenant}, plainOf(v))
+		terms, err := sc.b.crypter.Terms(sc.stmt.Context, ix.blind, fieldcrypt.Row{Tenant: tenant}, tuple...)
 		if err != nil {
 			return nil, err
 		}
@@ -63,9 +71,16 @@ func (sc *scope) oneOf(c *column, values []any, negated bool) (*oneOf, error) {
 	return in, nil
 }
 
-func unindexed(c *column) error {
-	return fieldErr("search", c.field, fieldcrypt.ErrUnsearchable,
-		"it has no blind index of full length for itself alone; add the option index to its tag, migrate, and re-index")
+// plainTuple takes GORM's wrappings off the values of a search, in place, and
+// refuses values that the database would compute.
+func plainTuple(ix *index, tuple []any) error {
+	for i, v := range tuple {
+		if err := searchable(ix.columns[i], v); err != nil {
+			return err
+		}
+		tuple[i] = plainOf(v)
+	}
+	return nil
 }
 
 func (sc *scope) searchIndex(c *column) *index {
@@ -154,17 +169,22 @@ func (in *oneOf) build(b clause.Builder, negated bool) {
 	in.name(b, in.index.name)
 	list(b, in.terms, negated)
 	if differs {
-		in.also(b, " OR (", " IS NULL AND ", " IS NOT NULL)")
+		in.also(b, " OR (", " IS NULL", " AND ", " IS NOT NULL", ")")
 	} else if in.exact {
-		in.also(b, " AND (", " IS NOT NULL OR ", " IS NULL)")
+		in.also(b, " AND (", " IS NOT NULL", " OR ", " IS NULL", ")")
 	}
 }
 
-func (in *oneOf) also(b clause.Builder, begin, middle, end string) {
+// also adds a condition on the index and one on each of its columns.
+func (in *oneOf) also(b clause.Builder, begin, ofIndex, word, ofColumn, end string) {
 	b.WriteString(begin)
 	in.name(b, in.index.name)
-	b.WriteString(middle)
-	in.name(b, in.column.name)
+	b.WriteString(ofIndex)
+	for _, c := range in.index.columns {
+		b.WriteString(word)
+		in.name(b, c.name)
+		b.WriteString(ofColumn)
+	}
 	b.WriteString(end)
 }
 

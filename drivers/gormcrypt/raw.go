@@ -14,9 +14,10 @@ const allowRawKey = "fieldcrypt:allow-raw"
 // AllowRaw lets the Raw or Exec that follows name encrypted columns. Nothing in
 // its text is sealed, rewritten or opened, apart from rows that are scanned into
 // a marked model: what it stores must be a stored value, and what it compares is
-// ciphertext. Index terms for it come from [fieldcrypt.Crypter.Terms].
+// ciphertext. Index columns are compared with what [Terms] gives.
 //
-//	gormcrypt.AllowRaw(db).Exec("UPDATE patients SET notes = NULL WHERE id = ?", id)
+//	terms, err := gormcrypt.Terms(db, &Patient{}, "mrn", "MRN-1042")
+//	gormcrypt.AllowRaw(db).Exec("UPDATE patients SET notes = NULL WHERE mrn_bidx IN ?", terms)
 func AllowRaw(db *gorm.DB) *gorm.DB { return db.Set(allowRawKey, true) }
 
 var ddlWords = wordSet("create", "alter", "drop", "comment", "pragma", "truncate", "reindex", "vacuum", "analyze", "do")
@@ -54,7 +55,7 @@ func (b *binding) checkRaw(stmt *gorm.Statement) error {
 	}
 	if c := rawColumn(reg, text); c != nil {
 		return fieldErr("query", c.field, fieldcrypt.ErrQueryOnCiphertext,
-			"raw SQL that names it; use Where, Updates and Find, or gormcrypt.AllowRaw with terms for the index column")
+			"raw SQL that names it; use Where, Updates and Find, or gormcrypt.AllowRaw with index columns compared IN the terms of gormcrypt.Terms")
 	}
 	return nil
 }

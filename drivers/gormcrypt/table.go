@@ -62,6 +62,7 @@ type table struct {
 	plains  map[string]*column // by the plaintext column that is being adopted
 	tenant  *companion         // the tenant column, where keys are per tenant
 	domains []string           // key domains, sorted
+	special bool               // has an index over several fields, or a truncated one
 }
 
 func newTable(name string) *table {
@@ -87,6 +88,7 @@ func (t *table) addDomains(names ...string) {
 
 func (t *table) addIndex(ix *index) {
 	t.indexes[strings.ToLower(ix.name)] = ix
+	t.special = t.special || len(ix.columns) > 1 || ix.truncated()
 	if ix.searches() {
 		t.search[ix.columns[0].key()] = ix
 	}
@@ -104,6 +106,7 @@ func (t *table) merged(other *table) *table {
 			m.tenant = from.tenant
 		}
 		m.addDomains(from.domains...)
+		m.special = m.special || from.special
 	}
 	return m
 }

@@ -24,7 +24,7 @@ func (sc *scope) onConflict(e clause.Expression) (clause.Expression, error) {
 		}
 		ix := sc.searchIndex(c)
 		if ix == nil {
-			return nil, unindexed(c)
+			return nil, sc.unindexed(c)
 		}
 		columns[i].Name = ix.name
 	}

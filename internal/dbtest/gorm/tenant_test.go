@@ -16,9 +16,9 @@ import (
 	"github.com/fieldcrypt/go/keymgr/keymgrtest"
 )
 
-// Member has keys per tenant. Its tenant column stands behind the encrypted
+// Resident has keys per tenant. Its tenant column stands behind the encrypted
 // ones, where a row that is read in order meets it last.
-type Member struct {
+type Resident struct {
 	gormcrypt.Encrypted
 	ID     uint64
 	Name   string `fieldcrypt:"tenants,index=fold"`
@@ -26,14 +26,14 @@ type Member struct {
 	Ward   string
 	Clinic string `fieldcrypt:",tenant" gorm:"column:clinic"`
 	HeadID *uint64
-	Head   *Member
+	Head   *Resident
 	Notes  []Note
 }
 
 type Note struct {
 	gormcrypt.Encrypted
 	ID       uint64
-	MemberID uint64
+	ResidentID uint64
 	Text     string `fieldcrypt:"tenants,index"`
 	Clinic   string `fieldcrypt:",tenant"`
 }
@@ -54,10 +54,10 @@ func clinics(t testing.TB, d dialector, cfg gorm.Config) (*gorm.DB, *log) {
 		}
 	}
 	db, l := open(t, d(t), cfg)
-	if err := db.Use(gormcrypt.New(fieldcrypt.New(keys, fieldcrypt.Config{}), &Member{}, &Note{})); err != nil {
+	if err := db.Use(gormcrypt.New(fieldcrypt.New(keys, fieldcrypt.Config{}), &Resident{}, &Note{})); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.AutoMigrate(&Member{}, &Note{}); err != nil {
+	if err := db.AutoMigrate(&Resident{}, &Note{}); err != nil {
 		t.Fatal(err)
 	}
 	l.reset()
@@ -68,10 +68,10 @@ func in(db *gorm.DB, tenant string) *gorm.DB {
 	return db.WithContext(fieldcrypt.WithTenant(context.Background(), tenant))
 }
 
-// twoClinics are a member of each tenant, with one name and number.
-func twoClinics(t testing.TB, db *gorm.DB) (a, h Member) {
+// twoClinics are a resident of each tenant, with one name and number.
+func twoClinics(t testing.TB, db *gorm.DB) (a, h Resident) {
 	t.Helper()
-	a, h = Member{Name: "Ann", MRN: "1", Ward: "A"}, Member{Name: "Ann", MRN: "1", Ward: "H"}
+	a, h = Resident{Name: "Ann", MRN: "1", Ward: "A"}, Resident{Name: "Ann", MRN: "1", Ward: "H"}
 	must(t, in(db, acme).Create(&a))
 	must(t, in(db, hill).Create(&h))
 	return a, h
@@ -84,14 +84,14 @@ func TestTheContextsTenantIsWritten(t *testing.T) {
 		if a.Clinic != acme || h.Clinic != hill {
 			t.Errorf("the structs name the tenants %q and %q", a.Clinic, h.Clinic)
 		}
-		many := []*Member{{MRN: "2"}, {MRN: "3", Clinic: acme}}
+		many := []*Resident{{MRN: "2"}, {MRN: "3", Clinic: acme}}
 		must(t, in(db, acme).Create(&many))
-		must(t, in(db, acme).Model(&Member{}).Create(map[string]any{"mrn": "4", "Name": "Map"}))
-		must(t, in(db, acme).Model(&Member{}).Create(&[]map[string]any{{"mrn": "5"}, {"mrn": "6", "clinic": acme}}))
-		must(t, in(db, acme).Select("MRN").Create(&Member{MRN: "7"}))
-		must(t, db.Create(&[]Member{{MRN: "8", Clinic: acme}, {MRN: "9", Clinic: hill}})) // the rows' own
+		must(t, in(db, acme).Model(&Resident{}).Create(map[string]any{"mrn": "4", "Name": "Map"}))
+		must(t, in(db, acme).Model(&Resident{}).Create(&[]map[string]any{{"mrn": "5"}, {"mrn": "6", "clinic": acme}}))
+		must(t, in(db, acme).Select("MRN").Create(&Resident{MRN: "7"}))
+		must(t, db.Create(&[]Resident{{MRN: "8", Clinic: acme}, {MRN: "9", Clinic: hill}})) // the rows' own
 		for tenant, want := range map[string]string{acme: "12345678", hill: "19"} {
-			var got []Member
+			var got []Resident
 			must(t, db.Where("clinic = ?", tenant).Order("id").Find(&got))
 			numbers := ""
 			for _, m := range got {
@@ -102,17 +102,17 @@ func TestTheContextsTenantIsWritten(t *testing.T) {
 			}
 		}
 		for what, tx := range map[string]*gorm.DB{
-			"a struct":  in(db, acme).Create(&Member{MRN: "x", Clinic: hill}),
-			"in a list": in(db, acme).Create(&[]Member{{MRN: "x"}, {MRN: "y", Clinic: hill}}),
-			"a map":     in(db, acme).Model(&Member{}).Create(map[string]any{"mrn": "x", "clinic": hill}),
+			"a struct":  in(db, acme).Create(&Resident{MRN: "x", Clinic: hill}),
+			"in a list": in(db, acme).Create(&[]Resident{{MRN: "x"}, {MRN: "y", Clinic: hill}}),
+			"a map":     in(db, acme).Model(&Resident{}).Create(map[string]any{"mrn": "x", "clinic": hill}),
 		} {
 			isRefused(t, "Create of another tenant's row, "+what, tx.Error, fieldcrypt.ErrTenantMismatch)
 		}
-		isRefused(t, "Create without a tenant", db.Create(&Member{MRN: "x"}).Error, fieldcrypt.ErrNoTenant)
-		isRefused(t, "Create for a tenant without keys", in(db, other).Create(&Member{MRN: "x"}).Error, fieldcrypt.ErrScopeNotFound)
-		isRefused(t, "Create with a computed tenant", db.Model(&Member{}).Create(map[string]any{"mrn": "x", "clinic": gorm.Expr("'acme'")}).Error, fieldcrypt.ErrUnsupported)
+		isRefused(t, "Create without a tenant", db.Create(&Resident{MRN: "x"}).Error, fieldcrypt.ErrNoTenant)
+		isRefused(t, "Create for a tenant without keys", in(db, other).Create(&Resident{MRN: "x"}).Error, fieldcrypt.ErrScopeNotFound)
+		isRefused(t, "Create with a computed tenant", db.Model(&Resident{}).Create(map[string]any{"mrn": "x", "clinic": gorm.Expr("'acme'")}).Error, fieldcrypt.ErrUnsupported)
 		var n int64
-		must(t, db.Model(&Member{}).Count(&n))
+		must(t, db.Model(&Resident{}).Count(&n))
 		if n != 10 {
 			t.Errorf("there are %d rows", n)
 		}
@@ -133,54 +133,54 @@ func TestRowsAreReadUnderTheirOwnTenant(t *testing.T) {
 			db, _ := clinics(t, d, gorm.Config{PrepareStmt: prepared})
 			a, h := twoClinics(t, db)
 			must(t, db.Model(&a).Update("head_id", h.ID))
-			must(t, in(db, acme).Create(&Note{MemberID: a.ID, Text: "n"}))
+			must(t, in(db, acme).Create(&Note{ResidentID: a.ID, Text: "n"}))
 
-			var all []Member
+			var all []Resident
 			must(t, db.Order("id").Find(&all))
 			if len(all) != 2 || all[0].MRN != "1" || all[1].Name != "Ann" || all[0].Clinic != acme {
 				t.Errorf("Find: %+v", all)
 			}
-			for what, read := range map[string]func(m *Member) *gorm.DB{
-				"a part":         func(m *Member) *gorm.DB { return db.Select("id", "mrn").First(m, a.ID) },
-				"a part as text": func(m *Member) *gorm.DB { return db.Select("id, mrn").First(m, a.ID) },
-				"with values":    func(m *Member) *gorm.DB { return db.Select("id, mrn, ? AS ward", "w").First(m, a.ID) },
-				"qualified":      func(m *Member) *gorm.DB { return db.Select("members.mrn, members.id").First(m, a.ID) },
-				"by Go names":    func(m *Member) *gorm.DB { return db.Select("MRN", "Ward").Where("id = ?", a.ID).Take(m) },
-				"without a part": func(m *Member) *gorm.DB { return db.Omit("clinic", "name").First(m, a.ID) },
-				"distinct":       func(m *Member) *gorm.DB { return db.Distinct("id", "mrn").First(m, a.ID) },
-				"with an alias": func(m *Member) *gorm.DB {
-					return db.Table("members AS m").Select("m.id", "m.mrn").Where("m.id = ?", a.ID).Take(m)
+			for what, read := range map[string]func(m *Resident) *gorm.DB{
+				"a part":         func(m *Resident) *gorm.DB { return db.Select("id", "mrn").First(m, a.ID) },
+				"a part as text": func(m *Resident) *gorm.DB { return db.Select("id, mrn").First(m, a.ID) },
+				"with values":    func(m *Resident) *gorm.DB { return db.Select("id, mrn, ? AS ward", "w").First(m, a.ID) },
+				"qualified":      func(m *Resident) *gorm.DB { return db.Select("residents.mrn, residents.id").First(m, a.ID) },
+				"by Go names":    func(m *Resident) *gorm.DB { return db.Select("MRN", "Ward").Where("id = ?", a.ID).Take(m) },
+				"without a part": func(m *Resident) *gorm.DB { return db.Omit("clinic", "name").First(m, a.ID) },
+				"distinct":       func(m *Resident) *gorm.DB { return db.Distinct("id", "mrn").First(m, a.ID) },
+				"with an alias": func(m *Resident) *gorm.DB {
+					return db.Table("residents AS m").Select("m.id", "m.mrn").Where("m.id = ?", a.ID).Take(m)
 				},
-				"Scan": func(m *Member) *gorm.DB { return db.Model(&Member{}).Where("id = ?", a.ID).Scan(m) },
-				"Scan of a part": func(m *Member) *gorm.DB {
-					return db.Model(&Member{}).Select("mrn").Where("id = ?", a.ID).Limit(1).Find(m)
+				"Scan": func(m *Resident) *gorm.DB { return db.Model(&Resident{}).Where("id = ?", a.ID).Scan(m) },
+				"Scan of a part": func(m *Resident) *gorm.DB {
+					return db.Model(&Resident{}).Select("mrn").Where("id = ?", a.ID).Limit(1).Find(m)
 				},
-				"QueryFields":      func(m *Member) *gorm.DB { return db.Session(&gorm.Session{QueryFields: true}).First(m, a.ID) },
-				"Joins":            func(m *Member) *gorm.DB { return db.Joins("Head").First(m, a.ID) },
-				"in its tenant":    func(m *Member) *gorm.DB { return in(db, acme).First(m, a.ID) },
-				"another tenant's": func(m *Member) *gorm.DB { return in(db, hill).First(m, a.ID) },
+				"QueryFields":      func(m *Resident) *gorm.DB { return db.Session(&gorm.Session{QueryFields: true}).First(m, a.ID) },
+				"Joins":            func(m *Resident) *gorm.DB { return db.Joins("Head").First(m, a.ID) },
+				"in its tenant":    func(m *Resident) *gorm.DB { return in(db, acme).First(m, a.ID) },
+				"another tenant's": func(m *Resident) *gorm.DB { return in(db, hill).First(m, a.ID) },
 			} {
-				var m Member
+				var m Resident
 				if err := read(&m).Error; err != nil || m.MRN != "1" {
 					t.Errorf("%s: %+v, %v", what, m, err)
 				}
 			}
-			var m Member
+			var m Resident
 			must(t, db.Joins("Head").Preload("Notes").First(&m, a.ID))
 			if m.Head == nil || m.Head.MRN != "1" || m.Head.Clinic != hill || len(m.Notes) != 1 || m.Notes[0].Text != "n" {
 				t.Errorf("relations: %+v, %+v", m.Head, m.Notes)
 			}
-			m = Member{}
+			m = Resident{}
 			must(t, db.Joins("Head").First(&m, h.ID))
 			if m.Head != nil {
 				t.Errorf("a relation that is not there: %+v", m.Head)
 			}
-			rows, err := db.Model(&Member{}).Order("id").Rows()
+			rows, err := db.Model(&Resident{}).Order("id").Rows()
 			if err != nil {
 				t.Fatal(err)
 			}
 			for rows.Next() {
-				var m Member
+				var m Resident
 				if err := db.ScanRows(rows, &m); err != nil || m.MRN != "1" {
 					t.Errorf("ScanRows: %+v, %v", m, err)
 				}
@@ -188,20 +188,20 @@ func TestRowsAreReadUnderTheirOwnTenant(t *testing.T) {
 			rows.Close()
 
 			var numbers []string
-			must(t, db.Model(&Member{}).Order("id").Pluck("mrn", &numbers))
+			must(t, db.Model(&Resident{}).Order("id").Pluck("mrn", &numbers))
 			var names []*string
-			must(t, db.Model(&Member{}).Select("name").Find(&names))
+			must(t, db.Model(&Resident{}).Select("name").Find(&names))
 			if !slices.Equal(numbers, []string{"1", "1"}) || len(names) != 2 || *names[1] != "Ann" {
 				t.Errorf("Pluck: %v, %v", numbers, names)
 			}
 			var maps []map[string]any
-			must(t, db.Model(&Member{}).Order("id").Find(&maps))
+			must(t, db.Model(&Resident{}).Order("id").Find(&maps))
 			one := map[string]any{}
-			must(t, db.Model(&Member{}).Select("id", "name").Where("id = ?", h.ID).Take(&one))
+			must(t, db.Model(&Resident{}).Select("id", "name").Where("id = ?", h.ID).Take(&one))
 			if len(maps) != 2 || maps[1]["mrn"] != "1" || maps[0]["clinic"] != acme || one["name"] != "Ann" || len(one) != 2 {
 				t.Errorf("maps: %v, %v", maps, one)
 			}
-			generic, err := gorm.G[Member](db).Where("id = ?", a.ID).Select("id, name").First(ctx)
+			generic, err := gorm.G[Resident](db).Where("id = ?", a.ID).Select("id, name").First(ctx)
 			if err != nil || generic.Name != "Ann" {
 				t.Errorf("generics: %+v, %v", generic, err)
 			}
@@ -209,10 +209,10 @@ func TestRowsAreReadUnderTheirOwnTenant(t *testing.T) {
 	})
 }
 
-// MemberNumber is read from members.
-type MemberNumber struct {
+// ResidentNumber is read from residents.
+type ResidentNumber struct {
 	gormcrypt.Encrypted
-	MRN    string `fieldcrypt:"tenants,id=members.mrn" gorm:"column:mrn"`
+	MRN    string `fieldcrypt:"tenants,id=residents.mrn" gorm:"column:mrn"`
 	Clinic string `fieldcrypt:",tenant"`
 }
 
@@ -220,8 +220,8 @@ func TestSmallerStructsWithTenants(t *testing.T) {
 	onEach(t, func(t *testing.T, d dialector) {
 		db, _ := clinics(t, d, gorm.Config{})
 		twoClinics(t, db)
-		var list []MemberNumber
-		must(t, db.Model(&Member{}).Order("id").Find(&list))
+		var list []ResidentNumber
+		must(t, db.Model(&Resident{}).Order("id").Find(&list))
 		if len(list) != 2 || list[1].MRN != "1" || list[1].Clinic != hill {
 			t.Errorf("%+v", list)
 		}
@@ -232,36 +232,36 @@ func TestSearchStaysInTheTenant(t *testing.T) {
 	onEach(t, func(t *testing.T, d dialector) {
 		db, _ := clinics(t, d, gorm.Config{})
 		a, _ := twoClinics(t, db)
-		b := Member{Name: "Bob", MRN: "2", HeadID: &a.ID}
+		b := Resident{Name: "Bob", MRN: "2", HeadID: &a.ID}
 		must(t, in(db, acme).Create(&b))
-		must(t, in(db, hill).Create(&Member{Name: "Cyd", MRN: "2"}))
-		must(t, in(db, acme).Create(&Note{MemberID: a.ID, Text: "n"}))
-		must(t, in(db, hill).Create(&Note{MemberID: a.ID, Text: "m"}))
-		tx := in(db, acme).Order("members.id").Session(&gorm.Session{})
+		must(t, in(db, hill).Create(&Resident{Name: "Cyd", MRN: "2"}))
+		must(t, in(db, acme).Create(&Note{ResidentID: a.ID, Text: "n"}))
+		must(t, in(db, hill).Create(&Note{ResidentID: a.ID, Text: "m"}))
+		tx := in(db, acme).Order("residents.id").Session(&gorm.Session{})
 		for what, c := range map[string]struct {
 			tx   *gorm.DB
 			want string
 		}{
 			"=":              {tx.Where("mrn = ?", "1"), "1"},
-			"struct":         {tx.Where(&Member{MRN: "1"}), "1"},
+			"struct":         {tx.Where(&Resident{MRN: "1"}), "1"},
 			"IN":             {tx.Where("mrn IN ?", []string{"1", "2"}), "12"},
 			"<>":             {tx.Where("mrn <> ?", "1"), "2"},
 			"NOT IN":         {tx.Where("mrn NOT IN ?", []string{"9"}), "12"},
 			"Not":            {tx.Not("mrn = ?", "1"), "2"},
-			"Not struct":     {tx.Not(&Member{MRN: "1"}), "2"},
+			"Not struct":     {tx.Not(&Resident{MRN: "1"}), "2"},
 			"NOT as text":    {tx.Where("NOT (mrn = ?)", "1"), "2"},
 			"Or":             {tx.Where("mrn = ?", "1").Or("name = ?", "BOB"), "12"},
 			"NOT of an OR":   {tx.Where("NOT (mrn = ? OR name = ?)", "1", "x"), "2"},
 			"NOT of NOT":     {tx.Where("NOT (NOT (mrn = ?))", "1"), "1"},
 			"Joins":          {tx.Joins("Head").Where(`"Head"."mrn" = ?`, "1"), "2"},
-			"Joins ON":       {tx.InnerJoins("Head", in(db, acme).Where(&Member{MRN: "1"})), "2"},
-			"EXISTS":         {tx.Where("EXISTS (SELECT 1 FROM notes WHERE notes.member_id = members.id AND notes.text IN ?)", []string{"n", "m"}), "1"},
-			"NOT EXISTS":     {tx.Where("clinic = ?", acme).Where("NOT EXISTS (SELECT 1 FROM notes n WHERE n.member_id = members.id AND n.text = ?)", "m"), "12"},
-			"a sub-query":    {tx.Where("id IN (?)", in(db, acme).Model(&Note{}).Select("member_id").Where("text = ?", "n")), "1"},
+			"Joins ON":       {tx.InnerJoins("Head", in(db, acme).Where(&Resident{MRN: "1"})), "2"},
+			"EXISTS":         {tx.Where("EXISTS (SELECT 1 FROM notes WHERE notes.resident_id = residents.id AND notes.text IN ?)", []string{"n", "m"}), "1"},
+			"NOT EXISTS":     {tx.Where("clinic = ?", acme).Where("NOT EXISTS (SELECT 1 FROM notes n WHERE n.resident_id = residents.id AND n.text = ?)", "m"), "12"},
+			"a sub-query":    {tx.Where("id IN (?)", in(db, acme).Model(&Note{}).Select("resident_id").Where("text = ?", "n")), "1"},
 			"named by WHERE": {db.Where("clinic = ? AND ward = ?", acme, "A").Order("id"), "1"},
 			"fixed by WHERE": {db.Where("clinic = ?", acme).Where("mrn = ?", "2"), "2"},
 		} {
-			var got []Member
+			var got []Resident
 			err := c.tx.Find(&got).Error
 			numbers := ""
 			for _, m := range got {
@@ -275,16 +275,16 @@ func TestSearchStaysInTheTenant(t *testing.T) {
 			}
 		}
 		var n int64
-		must(t, in(db, acme).Model(&Member{}).Where("mrn <> ?", "9").Count(&n))
+		must(t, in(db, acme).Model(&Resident{}).Where("mrn <> ?", "9").Count(&n))
 		if n != 2 {
 			t.Errorf("Count: %d", n)
 		}
-		isRefused(t, "a search without a tenant", db.First(&Member{}, "mrn = ?", "1").Error, fieldcrypt.ErrNoTenant)
-		isRefused(t, "a search in two tenants", db.Where("clinic = ? OR clinic = ?", acme, hill).First(&Member{}, "mrn = ?", "1").Error, fieldcrypt.ErrNoTenant)
-		isRefused(t, "a search without keys", in(db, other).First(&Member{}, "mrn = ?", "1").Error, fieldcrypt.ErrScopeNotFound)
-		isRefused(t, "a NOT around a relation's", in(db, acme).Joins("Head").Where(`NOT ("Head"."mrn" = ?)`, "1").Find(&[]Member{}).Error, fieldcrypt.ErrUnsearchable)
-		del := in(db, acme).Where("mrn <> ?", "1").Delete(&Member{})
-		must(t, db.Model(&Member{}).Count(&n))
+		isRefused(t, "a search without a tenant", db.First(&Resident{}, "mrn = ?", "1").Error, fieldcrypt.ErrNoTenant)
+		isRefused(t, "a search in two tenants", db.Where("clinic = ? OR clinic = ?", acme, hill).First(&Resident{}, "mrn = ?", "1").Error, fieldcrypt.ErrNoTenant)
+		isRefused(t, "a search without keys", in(db, other).First(&Resident{}, "mrn = ?", "1").Error, fieldcrypt.ErrScopeNotFound)
+		isRefused(t, "a NOT around a relation's", in(db, acme).Joins("Head").Where(`NOT ("Head"."mrn" = ?)`, "1").Find(&[]Resident{}).Error, fieldcrypt.ErrUnsearchable)
+		del := in(db, acme).Where("mrn <> ?", "1").Delete(&Resident{})
+		must(t, db.Model(&Resident{}).Count(&n))
 		if del.Error != nil || del.RowsAffected != 1 || n != 3 {
 			t.Errorf("Delete: %d rows, %v; %d are left", del.RowsAffected, del.Error, n)
 		}
@@ -295,31 +295,31 @@ func TestUpdatesStayInTheTenant(t *testing.T) {
 	onEach(t, func(t *testing.T, d dialector) {
 		db, l := clinics(t, d, gorm.Config{})
 		a, h := twoClinics(t, db)
-		read := func(id uint64) (m Member) {
+		read := func(id uint64) (m Resident) {
 			t.Helper()
 			must(t, db.First(&m, id))
 			return m
 		}
 		// Another tenant's row is not there.
 		for what, tx := range map[string]*gorm.DB{
-			"Update":  in(db, hill).Model(&Member{ID: a.ID}).Update("name", "x"),
-			"Updates": in(db, hill).Model(&Member{}).Where("id = ?", a.ID).Updates(map[string]any{"name": "x"}),
-			"bulk":    in(db, hill).Model(&Member{}).Where("ward = ?", "A").Update("mrn", "x"),
-			"columns": in(db, hill).Model(&Member{}).Where("id = ?", a.ID).UpdateColumn("name", "x"),
+			"Update":  in(db, hill).Model(&Resident{ID: a.ID}).Update("name", "x"),
+			"Updates": in(db, hill).Model(&Resident{}).Where("id = ?", a.ID).Updates(map[string]any{"name": "x"}),
+			"bulk":    in(db, hill).Model(&Resident{}).Where("ward = ?", "A").Update("mrn", "x"),
+			"columns": in(db, hill).Model(&Resident{}).Where("id = ?", a.ID).UpdateColumn("name", "x"),
 		} {
 			if tx.Error != nil || tx.RowsAffected != 0 {
 				t.Errorf("%s of another tenant's row: %d rows, %v", what, tx.RowsAffected, tx.Error)
 			}
 		}
-		stolen := Member{ID: a.ID, Name: "x", MRN: "x"}
+		stolen := Resident{ID: a.ID, Name: "x", MRN: "x"}
 		isRefused(t, "Save over another tenant's row", in(db, hill).Save(&stolen).Error, fieldcrypt.ErrUnsupported)
-		isRefused(t, "an upsert over another tenant's row", in(db, hill).Save(&[]Member{{ID: a.ID, Name: "x"}}).Error, fieldcrypt.ErrUnsupported)
+		isRefused(t, "an upsert over another tenant's row", in(db, hill).Save(&[]Resident{{ID: a.ID, Name: "x"}}).Error, fieldcrypt.ErrUnsupported)
 		if got := read(a.ID); got.Name != "Ann" || got.MRN != "1" || got.Clinic != acme {
 			t.Errorf("the row is now %+v", got)
 		}
-		must(t, in(db, acme).Model(&Member{}).Where("1 = 1").Update("name", "All"))
-		must(t, in(db, acme).Session(&gorm.Session{AllowGlobalUpdate: true}).Model(&Member{}).Update("name", "Every"))
-		if err := in(db, acme).Model(&Member{}).Update("name", "x").Error; !errors.Is(err, gorm.ErrMissingWhereClause) {
+		must(t, in(db, acme).Model(&Resident{}).Where("1 = 1").Update("name", "All"))
+		must(t, in(db, acme).Session(&gorm.Session{AllowGlobalUpdate: true}).Model(&Resident{}).Update("name", "Every"))
+		if err := in(db, acme).Model(&Resident{}).Update("name", "x").Error; !errors.Is(err, gorm.ErrMissingWhereClause) {
 			t.Errorf("an update of everything: %v", err)
 		}
 		if read(a.ID).Name != "Every" || read(h.ID).Name != "Ann" {
@@ -330,22 +330,22 @@ func TestUpdatesStayInTheTenant(t *testing.T) {
 		a.Name = "Own"
 		must(t, db.Save(&a))
 		must(t, db.Model(&h).Update("name", "Mine"))
-		must(t, db.Model(&Member{}).Where("clinic = ?", hill).Where("id = ?", h.ID).Update("mrn", "7"))
+		must(t, db.Model(&Resident{}).Where("clinic = ?", hill).Where("id = ?", h.ID).Update("mrn", "7"))
 		if read(a.ID).Name != "Own" || read(h.ID).Name != "Mine" || read(h.ID).MRN != "7" {
 			t.Errorf("%+v, %+v", read(a.ID), read(h.ID))
 		}
-		isRefused(t, "Update without a tenant", db.Model(&Member{ID: a.ID}).Update("name", "x").Error, fieldcrypt.ErrNoTenant)
-		isRefused(t, "Update of the tenant alone", db.Model(&Member{}).Where("id = ?", a.ID).Update("clinic", hill).Error, fieldcrypt.ErrUnsupported)
+		isRefused(t, "Update without a tenant", db.Model(&Resident{ID: a.ID}).Update("name", "x").Error, fieldcrypt.ErrNoTenant)
+		isRefused(t, "Update of the tenant alone", db.Model(&Resident{}).Where("id = ?", a.ID).Update("clinic", hill).Error, fieldcrypt.ErrUnsupported)
 		isRefused(t, "Update into another tenant", in(db, acme).Model(&a).Updates(map[string]any{"clinic": hill, "name": "x", "mrn": "x"}).Error, fieldcrypt.ErrTenantMismatch)
-		must(t, in(db, acme).Model(&Member{ID: a.ID}).Updates(map[string]any{"ward": "B", "head_id": nil})) // nothing sealed
-		must(t, in(db, acme).Save(&Member{ID: a.ID, Name: "Saved", MRN: "1"}))                              // fills the tenant
+		must(t, in(db, acme).Model(&Resident{ID: a.ID}).Updates(map[string]any{"ward": "B", "head_id": nil})) // nothing sealed
+		must(t, in(db, acme).Save(&Resident{ID: a.ID, Name: "Saved", MRN: "1"}))                              // fills the tenant
 		if got := read(a.ID); got.Name != "Saved" || got.Clinic != acme {
 			t.Errorf("Save: %+v", got)
 		}
 		// A whole row may move, where no tenant is named but its own.
 		a = read(a.ID)
 		a.Clinic, a.MRN = hill, "8"
-		must(t, db.Model(&Member{}).Where("id = ?", a.ID).Select("*").Updates(&a))
+		must(t, db.Model(&Resident{}).Where("id = ?", a.ID).Select("*").Updates(&a))
 		if got := read(a.ID); got.Clinic != hill || got.MRN != "8" {
 			t.Errorf("moved: %+v", got)
 		}
@@ -361,10 +361,10 @@ func TestUpsertsStayInTheTenant(t *testing.T) {
 		a, h := twoClinics(t, db)
 		// The index hashes the tenant: who conflicts on it is of the same.
 		onMRN := clause.OnConflict{Columns: []clause.Column{{Name: "mrn"}}, DoUpdates: clause.AssignmentColumns([]string{"name", "ward", "clinic"})}
-		must(t, in(db, acme).Clauses(onMRN).Create(&Member{MRN: "1", Name: "Upserted", Ward: "U"}))
+		must(t, in(db, acme).Clauses(onMRN).Create(&Resident{MRN: "1", Name: "Upserted", Ward: "U"}))
 		onMRN.DoUpdates = clause.Assignments(map[string]any{"name": "Assigned"})
-		must(t, in(db, hill).Clauses(onMRN).Create(&Member{MRN: "1", Name: "x"}))
-		var got []Member
+		must(t, in(db, hill).Clauses(onMRN).Create(&Resident{MRN: "1", Name: "x"}))
+		var got []Resident
 		must(t, db.Order("id").Find(&got))
 		if len(got) != 2 || got[0].ID != a.ID || got[0].Name != "Upserted" || got[1].ID != h.ID || got[1].Name != "Assigned" {
 			t.Errorf("%+v", got)
@@ -374,9 +374,9 @@ func TestUpsertsStayInTheTenant(t *testing.T) {
 			"on everything":     {UpdateAll: true},
 			"to another tenant": {Columns: []clause.Column{{Name: "mrn"}}, DoUpdates: clause.Assignments(map[string]any{"name": "x", "clinic": hill})},
 		} {
-			isRefused(t, "an upsert "+what, in(db, acme).Clauses(on).Create(&Member{ID: h.ID, MRN: "1", Name: "x"}).Error, fieldcrypt.ErrUnsupported)
+			isRefused(t, "an upsert "+what, in(db, acme).Clauses(on).Create(&Resident{ID: h.ID, MRN: "1", Name: "x"}).Error, fieldcrypt.ErrUnsupported)
 		}
-		must(t, in(db, acme).Clauses(clause.OnConflict{DoNothing: true}).Create(&Member{ID: h.ID, MRN: "5"}))
+		must(t, in(db, acme).Clauses(clause.OnConflict{DoNothing: true}).Create(&Resident{ID: h.ID, MRN: "5"}))
 	})
 }
 
@@ -385,8 +385,8 @@ func TestATenantThatIsChangedOpensNothing(t *testing.T) {
 	onEach(t, func(t *testing.T, d dialector) {
 		db, _ := clinics(t, d, gorm.Config{})
 		a, _ := twoClinics(t, db)
-		must(t, gormcrypt.AllowRaw(db).Exec("UPDATE members SET clinic = ? WHERE id = ?", hill, a.ID))
-		var m Member
+		must(t, gormcrypt.AllowRaw(db).Exec("UPDATE residents SET clinic = ? WHERE id = ?", hill, a.ID))
+		var m Resident
 		err := db.First(&m, a.ID).Error
 		if !errors.Is(err, fieldcrypt.ErrUnknownKey) && !errors.Is(err, fieldcrypt.ErrAuthentication) || m.MRN != "" {
 			t.Errorf("%+v, %v", m, err)
