@@ -32,10 +32,10 @@ type Resident struct {
 
 type Note struct {
 	gormcrypt.Encrypted
-	ID       uint64
+	ID         uint64
 	ResidentID uint64
-	Text     string `fieldcrypt:"tenants,index"`
-	Clinic   string `fieldcrypt:",tenant"`
+	Text       string `fieldcrypt:"tenants,index"`
+	Clinic     string `fieldcrypt:",tenant"`
 }
 
 const (
