@@ -22,6 +22,8 @@ func (b *binding) hookCallbacks(db *gorm.DB) error {
 		cb.Create().Before("gorm:save_after_associations").Register("fieldcrypt:after", b.after),
 		cb.Update().Before("gorm:save_after_associations").Register("fieldcrypt:after", b.after),
 		cb.Delete().Before("gorm:after_delete").Register("fieldcrypt:after", b.after),
+		cb.Row().After("gorm:row").Register("fieldcrypt:after", afterRow),
+		cb.Raw().After("gorm:raw").Register("fieldcrypt:after", explain),
 	)
 }
 

@@ -161,11 +161,11 @@ func seed(t testing.TB, db q) {
 }
 
 func TestConditions(t *testing.T) {
-	onEach(t, func(t *testing.T, d dialector) {
-		db, l := practice(t, d, gorm.Config{})
+	inModes(t, modes, func(t *testing.T, m mode, d dialector) {
+		db, l := m.practice(t, d)
 		seed(t, db)
 		for _, c := range conditions {
-			t.Run(c.name, func(t *testing.T) {
+			m.run(t, c.name, func(t *testing.T) {
 				l.reset()
 				var got []Patient
 				must(t, c.run(fresh(db)).Order("patients.id").Find(&got))
