@@ -2,8 +2,11 @@ package gormcrypt
 
 import (
 	"errors"
+	"fmt"
+	"reflect"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/schema"
 )
 
 // hookCallbacks makes GORM ask before every statement, before it takes a
@@ -31,10 +34,19 @@ func (b *binding) hookCallbacks(db *gorm.DB) error {
 // may.
 func (b *binding) before(db *gorm.DB) {
 	if db.Error != nil {
+		withoutValues(db)
 		return
 	}
 	if err := b.admit(db.Statement); err != nil {
 		stop(db.Statement, err)
+	}
+}
+
+// withoutValues takes the values out of GORM's error about a map that is written
+// or read without a Model: it prints the whole map, and nobody knows of what.
+func withoutValues(db *gorm.DB) {
+	if t := elem(db.Statement.Model); errors.Is(db.Error, schema.ErrUnsupportedDataType) && t != nil && t.Kind() != reflect.Struct {
+		db.Error = fmt.Errorf("%w: %T without a table: say which, by db.Model(&user) or db.Table(\"users\")", schema.ErrUnsupportedDataType, db.Statement.Model)
 	}
 }
 

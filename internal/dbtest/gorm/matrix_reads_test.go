@@ -6,6 +6,7 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
+	"gorm.io/gorm/schema"
 
 	"github.com/fieldcrypt/go/drivers/gormcrypt"
 	"github.com/fieldcrypt/go/fieldcrypt"
@@ -91,6 +92,24 @@ var reading = []operation{
 		err := db.Model(&Room{}).Order("id").Find(&r).Error
 		return r[0].Name + r[1].Name, err
 	}, secret(1) + secret(2), ""},
+	{"Pluck of a joined table", func(db q) (any, error) {
+		var s []string
+		err := db.Model(&Clinic{}).Joins("Parent").Where("clinics.id = 2").Pluck("Parent.name", &s).Error
+		return fmt.Sprint(s), err
+	}, fmt.Sprint([]string{secret(1)}), ""},
+	{"Count of a join", func(db q) (any, error) {
+		var n int64
+		err := db.Model(&Clinic{}).Joins("Parent", fresh(db).Where(&Clinic{Name: secret(1)})).Where(`"Parent"."name" = ?`, secret(1)).Count(&n).Error
+		return n, err
+	}, int64(1), ""},
+	{"Find in a derived table", func(db q) (any, error) {
+		var r []Room
+		err := db.Table("(?) AS rooms", fresh(db).Model(&Room{}).Where("name <> ?", secret(1))).Where("rooms.name IN ?", []string{secret(1), secret(2)}).Find(&r).Error
+		return roomNames(r, err)
+	}, secret(2) + " ", ""},
+	{"Take of a map without a Model", func(db q) (any, error) {
+		return nil, db.Take(map[string]any{"name": secret(1)}).Error
+	}, schema.ErrUnsupportedDataType, ""},
 	{"Find into an unmarked part", func(db q) (any, error) {
 		var r []plainName
 		return r, db.Model(&Room{}).Find(&r).Error

@@ -6,6 +6,7 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
+	"gorm.io/gorm/schema"
 
 	"github.com/fieldcrypt/go/fieldcrypt"
 )
@@ -103,8 +104,22 @@ var creating = []operation{
 		return name(&c, db.Save(&c).Error)
 	}, secret(3), "clinics 1 2>1 3"},
 	{"Create a duplicate", func(db q) (any, error) {
-		return nil, duplicate(db.Create(&Clinic{Name: secret(1)}).Error)
+		c := Clinic{Name: secret(1)}
+		err := duplicate(db.Create(&c).Error)
+		if c.Name != secret(1) {
+			err = errors.New("the caller's struct was changed")
+		}
+		return nil, err
 	}, gorm.ErrDuplicatedKey, ""},
+	{"Create a map without a Model", func(db q) (any, error) {
+		return nil, db.Create(map[string]any{"name": secret(3)}).Error
+	}, schema.ErrUnsupportedDataType, ""},
+	{"Create maps without a Model", func(db q) (any, error) {
+		return nil, db.Create([]map[string]any{{"name": secret(3)}}).Error
+	}, schema.ErrUnsupportedDataType, ""},
+	{"Save a map without a Model", func(db q) (any, error) {
+		return nil, db.Save(map[string]any{"name": secret(3)}).Error
+	}, schema.ErrUnsupportedDataType, ""},
 }
 
 // duplicate makes an error of a database what TranslateError makes of it.
@@ -235,6 +250,9 @@ var updating = []operation{
 	{"Update of all, not allowed", func(db q) (any, error) {
 		return nil, db.Model(&Room{}).Update("name", secret(9)).Error
 	}, gorm.ErrMissingWhereClause, ""},
+	{"Updates by a map without a Model", func(db q) (any, error) {
+		return nil, db.Where("name = ?", secret(1)).Updates(map[string]any{"name": secret(9)}).Error
+	}, schema.ErrUnsupportedDataType, ""},
 	{"Update in a Table", func(db q) (any, error) {
 		return nil, db.Table("clinics").Where("name = ?", secret(1)).Update("name", secret(9)).Error
 	}, nil, "clinics 9 2>1"},
@@ -344,6 +362,9 @@ var deleting = []operation{
 	{"Delete all", func(db q) (any, error) {
 		return nil, db.Session(&gorm.Session{AllowGlobalUpdate: true}).Delete(&Remark{}).Error
 	}, nil, "remarks"},
+	{"Delete without a Model", func(db q) (any, error) {
+		return nil, db.Where("name = ?", secret(1)).Delete(map[string]any{"name": secret(1)}).Error
+	}, schema.ErrUnsupportedDataType, ""},
 	{"Delete by an unsearchable condition", func(db q) (any, error) {
 		return nil, db.Where("name LIKE ?", canary+"%").Delete(&Room{}).Error
 	}, fieldcrypt.ErrQueryOnCiphertext, ""},
