@@ -79,7 +79,8 @@ func databaseFiles(db *gorm.DB) (data []byte, err error) {
 		}
 		data = append(data, b...)
 	}
-	return data, nil
+	_, err = pool.Exec("PRAGMA wal_checkpoint(TRUNCATE)") // so that there is less to read next time
+	return data, err
 }
 
 // column returns the first column of a query past the plugin.

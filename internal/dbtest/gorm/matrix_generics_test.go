@@ -205,6 +205,24 @@ var genericRelated = []operation{
 		parents := gorm.G[Clinic](fresh(db)).Where("name = ?", secret(1))
 		return join(clause.InnerJoin.AssociationFrom("Parent", parents), func(db gorm.JoinBuilder) { db.Where(`"Parent".id = clinics.parent_id`) })(db)
 	}, "1 " + secret(2) + ">" + secret(1), ""},
+	{"generics Joins a sub-query of one column", func(db q) (any, error) {
+		parents := gorm.G[Clinic](fresh(db)).Select("name").Where("name = ?", secret(1))
+		return join(clause.InnerJoin.AssociationFrom("Parent", parents), func(db gorm.JoinBuilder) { db.Where(`"Parent".id = clinics.parent_id`) })(db)
+	}, fieldcrypt.ErrQueryOnCiphertext, ""},
+	{"generics sub-query", func(db q) (any, error) {
+		r, err := rooms(db).Where("clinic_id IN (?)", gorm.G[Clinic](fresh(db)).Select("id").Where("name = ?", secret(1))).Order("id").Find(ctx)
+		return roomNames(r, err)
+	}, twoRooms, ""},
+	{"generics sub-query of rows", func(db q) (any, error) {
+		r, err := rooms(db).Where("EXISTS (?)", gorm.G[Clinic](fresh(db)).Where("name = ?", secret(1))).Order("id").Find(ctx)
+		return roomNames(r, err)
+	}, twoRooms, ""},
+	{"generics sub-query that cannot be searched", func(db q) (any, error) {
+		return rooms(db).Where("EXISTS (?)", gorm.G[Clinic](fresh(db)).Where("name LIKE ?", canary)).Find(ctx)
+	}, fieldcrypt.ErrQueryOnCiphertext, ""},
+	{"generics sub-query that selects the column", func(db q) (any, error) {
+		return rooms(db).Where("floor IN (?)", gorm.G[Clinic](fresh(db)).Select("name").Where("beds = ?", 1)).Find(ctx)
+	}, fieldcrypt.ErrQueryOnCiphertext, ""},
 	{"generics Joins by an unsearchable condition", join(clause.Has("Parent"), func(db gorm.JoinBuilder) { db.Where("name LIKE ?", canary) }), fieldcrypt.ErrQueryOnCiphertext, ""},
 	{"generics association Create by values", associate(clause.Association{Association: "Rooms", Type: clause.OpCreate, Values: []any{&Room{Name: secret(3)}}}),
 		nil, "rooms 1>1 2>1 3>1"},
