@@ -83,6 +83,8 @@ var clinicTables = []string{"clinic_partners", "remarks", "partners", "rooms", "
 
 func seedClinics(t testing.TB, db *gorm.DB) {
 	t.Helper()
+	db = db.Begin()
+	defer func() { must(t, db.Commit()) }()
 	must(t, db.Exec("UPDATE clinics SET parent_id = NULL"))
 	for _, name := range clinicTables {
 		must(t, db.Exec("DELETE FROM "+name))

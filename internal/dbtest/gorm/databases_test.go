@@ -22,7 +22,7 @@ import (
 type dialector func(t testing.TB) gorm.Dialector
 
 func sqliteFile(t testing.TB) gorm.Dialector {
-	dsn := "file:" + filepath.Join(t.TempDir(), "test.db") + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)"
+	dsn := "file:" + filepath.Join(t.TempDir(), "test.db") + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)"
 	return sqlite.New(sqlite.Config{DriverName: "sqlite", DSN: dsn})
 }
 

@@ -236,30 +236,3 @@ var genericRelated = []operation{
 		nil, "partners 1 9"},
 	{"generics many2many Unlink", associate(clause.Association{Association: "Partners", Type: clause.OpUnlink, Conditions: called(secret(2))}), nil, "terms -@1-1 -@2-1"},
 }
-
-// refused is what no clause builder can answer, wherever it stands.
-var refused = []operation{
-	{"LIKE", func(db q) (any, error) { return nil, db.Find(&[]Room{}, "name LIKE ?", canary).Error }, fieldcrypt.ErrQueryOnCiphertext, ""},
-	{"LIKE in a sub-query", func(db q) (any, error) {
-		return nil, db.Where("clinic_id IN (?)", fresh(db).Model(&Clinic{}).Select("id").Where("name LIKE ?", canary)).Find(&[]Room{}).Error
-	}, fieldcrypt.ErrQueryOnCiphertext, ""},
-	{"an unqualified name in a hand-written sub-select", func(db q) (any, error) {
-		return nil, db.Where("clinic_id IN (SELECT owner_id FROM notes WHERE name = ?)", secret(1)).Find(&[]Room{}).Error
-	}, fieldcrypt.ErrQueryOnCiphertext, ""},
-	{"Update to a sub-query's value", func(db q) (any, error) {
-		return nil, db.Model(&Room{ID: 1}).Update("name", fresh(db).Model(&Clinic{}).Select("name").Where("name = ?", secret(1))).Error
-	}, fieldcrypt.ErrUnsupported, ""},
-	{"Update of a plain column to an encrypted one", func(db q) (any, error) {
-		return nil, db.Model(&Remark{ID: 1}).Update("owner_type", gorm.Expr("name")).Error
-	}, fieldcrypt.ErrQueryOnCiphertext, ""},
-	{"Update of the index column", func(db q) (any, error) {
-		return nil, db.Table("rooms").Where("id = 1").Update("name_bidx", []byte(canary)).Error
-	}, fieldcrypt.ErrUnsupported, ""},
-	{"a value that is no text", func(db q) (any, error) {
-		return nil, db.Model(&Room{ID: 1}).Update("name", map[string]string{canary: canary}).Error
-	}, fieldcrypt.ErrWrongType, ""},
-	{"a value that begins as a stored one", func(db q) (any, error) {
-		r := Room{Name: "\xfc\x01" + canary}
-		return nil, db.Create(&r).Error
-	}, fieldcrypt.ErrWrongType, ""},
-}
