@@ -2,9 +2,12 @@ package gormcrypt
 
 import (
 	"errors"
+	"fmt"
+	"reflect"
 	"strings"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/schema"
 )
 
 // hookCallbacks makes GORM ask before every statement, before it takes a
@@ -30,6 +33,8 @@ func (b *binding) hookCallbacks(db *gorm.DB) error {
 		cb.Create().Before("gorm:save_after_associations").Register("fieldcrypt:after", b.after),
 		cb.Update().Before("gorm:save_after_associations").Register("fieldcrypt:after", b.after),
 		cb.Delete().Before("gorm:after_delete").Register("fieldcrypt:after", b.after),
+		cb.Row().After("gorm:row").Register("fieldcrypt:after", afterRow),
+		cb.Raw().After("gorm:raw").Register("fieldcrypt:after", explain),
 	)
 }
 
@@ -37,10 +42,19 @@ func (b *binding) hookCallbacks(db *gorm.DB) error {
 // may.
 func (b *binding) before(db *gorm.DB) {
 	if db.Error != nil {
+		withoutValues(db)
 		return
 	}
 	if err := b.admit(db.Statement); err != nil {
 		stop(db.Statement, err)
+	}
+}
+
+// withoutValues takes the values out of GORM's error about a map that is written
+// or read without a Model: it prints the whole map, and nobody knows of what.
+func withoutValues(db *gorm.DB) {
+	if t := elem(db.Statement.Model); errors.Is(db.Error, schema.ErrUnsupportedDataType) && t != nil && t.Kind() != reflect.Struct {
+		db.Error = fmt.Errorf("%w: %T without a table: say which, by db.Model(&user) or db.Table(\"users\")", schema.ErrUnsupportedDataType, db.Statement.Model)
 	}
 }
 

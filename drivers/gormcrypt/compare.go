@@ -135,10 +135,14 @@ func (r *rewriter) ends(i int) bool {
 		t.kind == word && endsFrom[t.name]
 }
 
+// operators are the words that an error may name: others may be a value that
+// somebody has left without quotes.
+var operators = wordSet("like", "ilike", "between", "similar", "glob", "regexp", "match", "collate", "is", "in", "isnull", "notnull", "asc", "desc")
+
 // describe names an operator for an error.
 func describe(t token) string {
 	switch {
-	case t.kind == word:
+	case t.kind == word && operators[t.name]:
 		return strings.ToUpper(t.name)
 	case t.is("=", "<>", "!="):
 		return "comparison with something else than a placeholder"

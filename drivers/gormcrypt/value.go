@@ -170,7 +170,8 @@ type holders struct{}
 func (holders) Get() any { return new(*scanned) }
 func (holders) Put(any)  {}
 
-// refusedValue is what the fields of a model that cannot be used hold.
+// refusedValue is what the fields of a model that cannot be used hold, and what a
+// refused statement has among its values.
 type refusedValue struct{ err error }
 
 // Value implements driver.Valuer: it refuses.

@@ -41,8 +41,8 @@ type Strict struct {
 
 func (Strict) TableName() string { return "clients" }
 
-// before is the table before it was adopted.
-type before struct {
+// unadopted is the table before it was adopted.
+type unadopted struct {
 	ID   uint64
 	Name *string `gorm:"size:64"`
 	Born *time.Time
@@ -51,7 +51,7 @@ type before struct {
 	Ward string
 }
 
-func (before) TableName() string { return "clients" }
+func (unadopted) TableName() string { return "clients" }
 
 type audit struct {
 	mu     sync.Mutex
@@ -80,12 +80,12 @@ func adopting(t testing.TB, d dialector) (*gorm.DB, *log, *audit) {
 	t.Helper()
 	dsn := d(t)
 	old, _ := open(t, dsn, gorm.Config{})
-	if err := old.AutoMigrate(&before{}); err != nil {
+	if err := old.AutoMigrate(&unadopted{}); err != nil {
 		t.Fatal(err)
 	}
 	name, age := "Old "+drivertest.Canary, 44
 	born := time.Date(1980, 2, 3, 0, 0, 0, 0, time.UTC)
-	must(t, old.Create(&before{ID: 1, Name: &name, Age: &age, Born: &born, Tags: `["x","y"]`, Ward: "W"}))
+	must(t, old.Create(&unadopted{ID: 1, Name: &name, Age: &age, Born: &born, Tags: `["x","y"]`, Ward: "W"}))
 	db, l := open(t, dsn, gorm.Config{})
 	a := &audit{}
 	fc := fieldcrypt.New(keymgrtest.New(t, "medical"), fieldcrypt.Config{AllowPlaintextFallback: true, Observer: a})
@@ -99,7 +99,7 @@ func adopting(t testing.TB, d dialector) (*gorm.DB, *log, *audit) {
 	return db, l, a
 }
 
-func plainRows(t testing.TB, db *gorm.DB) (rows []before) {
+func plainRows(t testing.TB, db *gorm.DB) (rows []unadopted) {
 	t.Helper()
 	must(t, gormcrypt.AllowRaw(db).Raw("SELECT id, name, born, age, tags, ward FROM clients ORDER BY id").Scan(&rows))
 	return rows
