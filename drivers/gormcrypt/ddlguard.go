@@ -1,0 +1,224 @@
+package gormcrypt
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"gorm.io/gorm"
+
+	"github.com/fieldcrypt/go/fieldcrypt"
+)
+
+// beforeDDL looks at a statement that changes the schema, of the migrator or
+// hand-written: it refuses to turn an encrypted column into one of another type,
+// as a plain model of the same table would, or to put an index on ciphertext, and
+// makes the type that the statement is about to use.
+func (b *binding) beforeDDL(stmt *gorm.Statement, text string) error {
+	d := parseDDL(text)
+	name := d.table()
+	copied, _ := strings.CutSuffix(name, "__temp") // GORM makes a SQLite table anew under this name
+	for _, t := range b.registry.Load().find(copied) {
+		if err := d.allowed(t, b.dialect, rawAllowed(stmt)); err != nil {
+			return err
+		}
+	}
+	if b.dialect == "sqlite" && d.starts("create", "table") && copied != name {
+		return b.beforeCopy(stmt, d, copied)
+	}
+	if b.dialect != "postgres" || !strings.Contains(text, domain) || d.starts("do") {
+		return nil
+	}
+	if err := stmt.DB.Session(&gorm.Session{NewDB: true, Context: stmt.Context}).Exec(createDomain).Error; err != nil || stmt.DryRun {
+		return err
+	}
+	flaw, err := catalogOf(stmt.Context, stmt.DB).domainFlaw()
+	if flaw != "" {
+		err = &fieldcrypt.Error{Op: "migrate", Err: fmt.Errorf("%w: the type %s %s", fieldcrypt.ErrSchema, domain, flaw), Hint: domainHint}
+	}
+	return err
+}
+
+// beforeCopy looks at how GORM makes a SQLite table anew: it creates a copy under
+// another name, fills it, drops the table and renames the copy.
+func (b *binding) beforeCopy(stmt *gorm.Statement, d *ddl, name string) error {
+	_, name = splitPath(name)
+	referrers, err := catalogOf(stmt.Context, stmt.DB).sqliteReferrers(tablePath{name: name})
+	if err != nil {
+		return err
+	}
+	if len(referrers) > 0 {
+		return &fieldcrypt.Error{Op: "migrate", Table: name, Hint: "set PRAGMA foreign_keys = OFF on the connection while it migrates",
+			Err: fmt.Errorf("%w: GORM would drop the table to make it anew, and SQLite with it the rows of %s that refer to it", fieldcrypt.ErrUnsupported, strings.Join(referrers, ", "))}
+	}
+	if text := d.withoutOrphans(); text != d.text {
+		stmt.SQL.Reset()
+		stmt.SQL.WriteString(text)
+	}
+	return nil
+}
+
+// withoutOrphans takes out the CHECKs of encrypted columns that are no longer in
+// the table: GORM's DropColumn leaves them, and SQLite then refuses the table.
+func (d *ddl) withoutOrphans() string {
+	text := d.text
+	elements := d.elements()
+	for i := len(elements) - 1; i > 0; i-- {
+		words := d.words(elements[i])
+		if len(words) < 6 || words[0] != "constraint" || words[2] != "check" ||
+			!slices.Equal(words[2:], checkWords(words[4])) || d.defines(words[4]) {
+			continue
+		}
+		text = text[:d.tokens[elements[i].from-1].at] + text[d.tokens[elements[i].to-1].end:] // with the comma before it
+	}
+	return text
+}
+
+// defines reports whether a statement makes a column.
+func (d *ddl) defines(column string) bool {
+	return slices.ContainsFunc(d.elements(), func(e element) bool { return d.tokens[e.from].text == column })
+}
+
+func (d *ddl) starts(words ...string) bool {
+	return len(d.tokens) >= len(words) && slices.Equal(d.words(element{0, len(words)}), words)
+}
+
+// table returns the table that a statement is about, "" if it is about none.
+func (d *ddl) table() string {
+	path, _ := d.target()
+	return path
+}
+
+// target returns the table and the number of the token that follows its name.
+func (d *ddl) target() (path string, next int) {
+	after := "table"
+	if d.makesIndex() {
+		after = "on"
+	}
+	i := slices.IndexFunc(d.tokens, func(t ddlToken) bool { return t.text == after }) + 1
+	if i == 0 {
+		return "", len(d.tokens)
+	}
+	for d.peek(i, "if", "not", "exists", "only") {
+		i++
+	}
+	if i < len(d.tokens) {
+		path, i = d.tokens[i].text, i+1
+	}
+	for ; d.peek(i, ".") && i+1 < len(d.tokens); i += 2 {
+		path += "." + d.tokens[i+1].text
+	}
+	return path, i
+}
+
+func (d *ddl) makesIndex() bool {
+	return d.starts("create", "index") || d.starts("create", "unique", "index")
+}
+
+// several reports whether the text holds more than one statement.
+func (d *ddl) several() bool {
+	i := slices.IndexFunc(d.tokens, func(t ddlToken) bool { return t.text == ";" })
+	return i >= 0 && i < len(d.tokens)-1
+}
+
+func (d *ddl) peek(i int, words ...string) bool {
+	return i < len(d.tokens) && slices.Contains(words, d.tokens[i].text)
+}
+
+// allowed refuses what must not happen to the encrypted columns of a table.
+func (d *ddl) allowed(t *table, dialect string, raw bool) error {
+	_, next := d.target()
+	switch {
+	case d.makesIndex() && !raw:
+		for _, e := range d.elements() {
+			for _, word := range d.words(e) {
+				if c := t.columns[word]; c != nil {
+					return onCiphertextIndex(c, "an index on it")
+				}
+			}
+		}
+	case d.starts("create") && !d.makesIndex():
+		return d.allowedElements(t, dialect, raw, d.elements())
+	case d.starts("alter", "table"):
+		return d.allowedElements(t, dialect, raw, d.split(next))
+	}
+	return nil
+}
+
+func (d *ddl) allowedElements(t *table, dialect string, raw bool, elements []element) error {
+	for _, e := range elements {
+		if err := d.allowedElement(t, dialect, raw, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func onCiphertextIndex(c *column, what string) error {
+	return fieldErr("migrate", c.field, fieldcrypt.ErrUnsupported, what+" would work on ciphertext, which differs at every write; put it on the index column of the option index")
+}
+
+// allowedElement looks at the definition of a column or constraint, or at a change
+// of one.
+func (d *ddl) allowedElement(t *table, dialect string, raw bool, e element) error {
+	words := d.words(e)
+	if len(words) > 0 && slices.Contains([]string{"drop", "rename", "validate", "owner", "set"}, words[0]) {
+		return nil
+	}
+	change := false
+	for len(words) > 0 && slices.Contains([]string{"add", "alter", "column", "if", "not", "exists"}, words[0]) {
+		change = change || words[0] == "alter"
+		words = words[1:]
+	}
+	if len(words) == 0 {
+		return nil
+	}
+	if c := t.columns[words[0]]; c != nil {
+		return allowedColumn(c, words[1:], change, dialect, raw)
+	}
+	key := slices.IndexFunc(words, func(w string) bool { return w == "unique" || w == "key" })
+	if key < 0 || raw {
+		return nil
+	}
+	for _, word := range words[key:] {
+		if c := t.columns[word]; c != nil {
+			return onCiphertextIndex(c, "a key over it")
+		}
+		if word == ")" {
+			break
+		}
+	}
+	return nil
+}
+
+// allowedColumn looks at what follows the name of an encrypted column.
+func allowedColumn(c *column, words []string, change bool, dialect string, raw bool) error {
+	if change {
+		switch {
+		case len(words) > 1 && words[0] == "set" && words[1] == "default":
+			return fieldErr("migrate", c.field, fieldcrypt.ErrUnsupported, "the database cannot make a default that is encrypted; set it in a BeforeCreate hook")
+		case len(words) > 2 && words[0] == "set" && words[1] == "data":
+			words = words[2:]
+		}
+		if words[0] != "type" {
+			return nil
+		}
+		words = words[1:]
+	}
+	ours := map[string]string{"postgres": domain, "sqlite": "blob"}[dialect]
+	for len(words) > 2 && words[1] == "." { // the type's schema
+		words = words[2:]
+	}
+	if dialect == "sqlite" && (len(words) == 0 || words[0] == "constraint" || words[0] == "check") {
+		return nil // without a type SQLite keeps bytes as they are
+	}
+	if len(words) == 0 || words[0] != ours {
+		return fieldErr("migrate", c.field, fieldcrypt.ErrUnsupported, "the column is encrypted and does not become "+strings.Join(words[:min(len(words), 1)], "")+"; tag the field in every model of the table, or leave the column out")
+	}
+	for _, word := range words {
+		if !raw && (word == "unique" || word == "primary" || word == "references") {
+			return onCiphertextIndex(c, "a key over it")
+		}
+	}
+	return nil
+}
