@@ -22,7 +22,8 @@ func (stored) GormDBDataType(db *gorm.DB, f *schema.Field) string {
 	}
 	live := t.column(f.DBName)
 	if db.Dialector.Name() == "sqlite" {
-		checked := fmt.Sprintf("blob CONSTRAINT `%s` CHECK (%s)", db.NamingStrategy.CheckerName(f.Schema.Table, f.DBName), sqliteCheck(f.DBName))
+		name := db.NamingStrategy.CheckerName(f.Schema.Table, f.DBName)
+		checked := fmt.Sprintf("blob CONSTRAINT `%s` CHECK (%s)", name, sqliteCheck(f.DBName))
 		switch {
 		case t.kind == "": // the migrator writes the CHECK of a new table itself
 			return "blob"
@@ -34,6 +35,8 @@ func (stored) GormDBDataType(db *gorm.DB, f *schema.Field) string {
 			return checked
 		case live.check == atTable:
 			return "blob"
+		case t.ddl.constraint(name): // GORM looks at the name alone, and would leave it at that
+			return ddlRefusal(fmt.Sprintf("column %s has another CHECK than it must have; drop the constraint %s first", f.DBName, name))
 		}
 		return c.unlessPlaintext(path, f, "blob", "NOT ("+sqliteCheck(f.DBName)+")")
 	}

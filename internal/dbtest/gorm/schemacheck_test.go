@@ -1,21 +1,15 @@
 package gorm_test
 
 import (
-	"context"
-	"database/sql"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
-	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
-	"gorm.io/gorm/schema"
 
 	"github.com/fieldcrypt/go/drivers/gormcrypt"
 	"github.com/fieldcrypt/go/fieldcrypt"
-	"github.com/fieldcrypt/go/internal/pgtest"
 )
 
 // Chart has whatever a schema can get wrong.
@@ -69,11 +63,10 @@ var driftsOfAll = []drift{
 	{"a plaintext column", []string{"ALTER TABLE charts RENAME COLUMN notes TO old_notes", "ALTER TABLE charts ADD notes text"},
 		[]string{"notes: the column charts.notes is of type text, not {value}; add an encrypted column beside it"}, false},
 	{"no column", []string{"ALTER TABLE charts RENAME COLUMN notes TO old_notes"}, []string{"notes: the column charts.notes is missing; run AutoMigrate"}, true},
-	{"a column without protection", []string{"ALTER TABLE charts RENAME COLUMN notes TO old_notes", "ALTER TABLE charts ADD notes {bytes}"},
-		[]string{"notes: plaintext can be stored; run AutoMigrate"}, true},
 }
 
 var driftsOfPostgres = []drift{
+	{"a column of bytes", []string{"ALTER TABLE charts ALTER notes TYPE bytea"}, []string{"notes: the column charts.notes is of type bytea, not fieldcrypt_value, so that plaintext can be stored; run AutoMigrate"}, true},
 	{"NOT NULL", []string{"ALTER TABLE charts ALTER nickname SET NOT NULL, ALTER nickname_bidx SET NOT NULL, ALTER email SET NOT NULL, ALTER email_bidx SET NOT NULL"},
 		[]string{"nickname: the column charts.nickname is NOT NULL, and values of type *string can be NULL; run AutoMigrate", "nickname_bidx: the index column charts.nickname_bidx is NOT NULL"}, true},
 	{"defaults", []string{`ALTER TABLE charts ALTER notes SET DEFAULT '\xfc01', ALTER bed_bidx SET DEFAULT '\x00'`},
@@ -108,7 +101,10 @@ var driftsOfPostgres = []drift{
 var driftsOfSQLite = []drift{
 	{"another CHECK", remade("substr(`notes`, 1, 2) = x'fc01'", "1"), []string{"notes: the column charts.notes has another CHECK than it must have; drop the constraint chk_charts_notes and run AutoMigrate"}, false},
 	{"a CHECK with more to it", remade("CHECK (`notes` IS NULL OR (", "CHECK (ward = '' OR `notes` IS NULL OR ("), []string{"notes: has another CHECK"}, false},
-	{"a CHECK of another name, written otherwise", remade("CONSTRAINT `chk_charts_notes` CHECK (`notes` IS NULL", "/* ) */ CHECK\n( \"Notes\"  is null"), nil, true},
+	{"a CHECK of another name, written otherwise", remade("CONSTRAINT `chk_charts_notes` CHECK (`notes` IS NULL", "/* ) */ CHECK\n( \"Notes\"  is null"), nil, false},
+	{"no CHECK", remade("CONSTRAINT `chk_charts_notes` CHECK (`notes` IS NULL OR (typeof(`notes`) = 'blob' AND length(`notes`) >= 36 AND substr(`notes`, 1, 2) = x'fc01'))", "CHECK (1)"),
+		[]string{"notes: the column charts.notes has no CHECK, so that plaintext can be stored; run AutoMigrate"}, true},
+	{"the CHECK of another column", []string{"ALTER TABLE charts RENAME COLUMN notes TO old_notes", "ALTER TABLE charts ADD notes blob"}, []string{"notes: has another CHECK"}, false},
 	{"a type in capitals", remade("`notes` blob", "Notes BLOB"), nil, false},
 	{"no type", remade("`notes` blob", "notes"), nil, true},
 	{"NOT NULL", remade("`nickname` blob", "nickname blob NOT NULL"), []string{"nickname: the column charts.nickname is NOT NULL"}, true},
@@ -235,10 +231,3 @@ func TestCheckNamesEveryDifference(t *testing.T) {
 		}
 	})
 }
-
-var _ = fmt.Sprint
-var _ = context.Background
-var _ sql.NullString
-var _ = postgres.Open
-var _ schema.Namer
-var _ = pgtest.DB
