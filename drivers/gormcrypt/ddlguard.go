@@ -196,7 +196,7 @@ func allowedColumn(c *column, words []string, change bool, dialect string, raw b
 	if change {
 		switch {
 		case len(words) > 1 && words[0] == "set" && words[1] == "default":
-			return fieldErr("migrate", c.field, fieldcrypt.ErrUnsupported, "the database cannot make a default that is encrypted; set it in a BeforeCreate hook")
+			return madeByDatabase(c)
 		case len(words) > 2 && words[0] == "set" && words[1] == "data":
 			words = words[2:]
 		}
@@ -212,13 +212,26 @@ func allowedColumn(c *column, words []string, change bool, dialect string, raw b
 	if dialect == "sqlite" && (len(words) == 0 || words[0] == "constraint" || words[0] == "check") {
 		return nil // without a type SQLite keeps bytes as they are
 	}
-	if len(words) == 0 || words[0] != ours {
+	if len(words) == 0 || words[0] != ours || len(words) > 1 && words[1] == "[" {
 		return fieldErr("migrate", c.field, fieldcrypt.ErrUnsupported, "the column is encrypted and does not become "+strings.Join(words[:min(len(words), 1)], "")+"; tag the field in every model of the table, or leave the column out")
 	}
+	depth := 0
 	for _, word := range words {
-		if !raw && (word == "unique" || word == "primary" || word == "references") {
+		switch {
+		case word == "(":
+			depth++
+		case word == ")":
+			depth--
+		case depth > 0:
+		case word == "default" || word == "generated":
+			return madeByDatabase(c)
+		case !raw && (word == "unique" || word == "primary" || word == "references"):
 			return onCiphertextIndex(c, "a key over it")
 		}
 	}
 	return nil
+}
+
+func madeByDatabase(c *column) error {
+	return fieldErr("migrate", c.field, fieldcrypt.ErrUnsupported, "the database cannot make a value that is encrypted; set it in a BeforeCreate hook")
 }

@@ -33,9 +33,9 @@ type liveColumn struct {
 type place uint8
 
 const (
-	nowhere place = iota
-	atTable       // among the constraints of the table
-	atColumn      // in the column's own definition, which goes where the column goes
+	nowhere  place = iota
+	atTable        // among the constraints of the table
+	atColumn       // in the column's own definition, which goes where the column goes
 )
 
 // liveIndex is an index as the database describes it.
