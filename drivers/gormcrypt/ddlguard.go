@@ -74,57 +74,6 @@ func (d *ddl) withoutOrphans() string {
 	return text
 }
 
-// defines reports whether a statement makes a column.
-func (d *ddl) defines(column string) bool {
-	return slices.ContainsFunc(d.elements(), func(e element) bool { return d.tokens[e.from].text == column })
-}
-
-func (d *ddl) starts(words ...string) bool {
-	return len(d.tokens) >= len(words) && slices.Equal(d.words(element{0, len(words)}), words)
-}
-
-// table returns the table that a statement is about, "" if it is about none.
-func (d *ddl) table() string {
-	path, _ := d.target()
-	return path
-}
-
-// target returns the table and the number of the token that follows its name.
-func (d *ddl) target() (path string, next int) {
-	after := "table"
-	if d.makesIndex() {
-		after = "on"
-	}
-	i := slices.IndexFunc(d.tokens, func(t ddlToken) bool { return t.text == after }) + 1
-	if i == 0 {
-		return "", len(d.tokens)
-	}
-	for d.peek(i, "if", "not", "exists", "only") {
-		i++
-	}
-	if i < len(d.tokens) {
-		path, i = d.tokens[i].text, i+1
-	}
-	for ; d.peek(i, ".") && i+1 < len(d.tokens); i += 2 {
-		path += "." + d.tokens[i+1].text
-	}
-	return path, i
-}
-
-func (d *ddl) makesIndex() bool {
-	return d.starts("create", "index") || d.starts("create", "unique", "index")
-}
-
-// several reports whether the text holds more than one statement.
-func (d *ddl) several() bool {
-	i := slices.IndexFunc(d.tokens, func(t ddlToken) bool { return t.text == ";" })
-	return i >= 0 && i < len(d.tokens)-1
-}
-
-func (d *ddl) peek(i int, words ...string) bool {
-	return i < len(d.tokens) && slices.Contains(words, d.tokens[i].text)
-}
-
 // allowed refuses what must not happen to the encrypted columns of a table.
 func (d *ddl) allowed(t *table, dialect string, raw bool) error {
 	_, next := d.target()
@@ -176,6 +125,12 @@ func (d *ddl) allowedElement(t *table, dialect string, raw bool, e element) erro
 	if c := t.columns[words[0]]; c != nil {
 		return allowedColumn(c, words[1:], change, dialect, raw)
 	}
+	if ix := t.indexes[words[0]]; ix != nil {
+		if typ, ok := newType(words[1:], change); ok && !slices.Equal(typ, []string{"bytea"}) && !slices.Equal(typ, []string{"blob"}) {
+			return fieldErr("migrate", ix.columns[0].field, fieldcrypt.ErrUnsupported, "the column "+ix.name+" is its blind index and does not become "+strings.Join(typ, " ")+"; leave the column out of other models of the table")
+		}
+		return nil
+	}
 	key := slices.IndexFunc(words, func(w string) bool { return w == "unique" || w == "key" })
 	if key < 0 || raw {
 		return nil
@@ -191,29 +146,40 @@ func (d *ddl) allowedElement(t *table, dialect string, raw bool, e element) erro
 	return nil
 }
 
-// allowedColumn looks at what follows the name of an encrypted column.
-func allowedColumn(c *column, words []string, change bool, dialect string, raw bool) error {
+// newType returns the words of the type that a column gets by what follows its
+// name, ok false if that says nothing of types.
+func newType(words []string, change bool) (typ []string, ok bool) {
 	if change {
-		switch {
-		case len(words) > 1 && words[0] == "set" && words[1] == "default":
-			return madeByDatabase(c)
-		case len(words) > 2 && words[0] == "set" && words[1] == "data":
+		if len(words) > 2 && words[0] == "set" && words[1] == "data" {
 			words = words[2:]
 		}
-		if words[0] != "type" {
-			return nil
+		if len(words) == 0 || words[0] != "type" {
+			return nil, false
 		}
 		words = words[1:]
 	}
-	ours := map[string]string{"postgres": domain, "sqlite": "blob"}[dialect]
 	for len(words) > 2 && words[1] == "." { // the type's schema
 		words = words[2:]
 	}
-	if dialect == "sqlite" && (len(words) == 0 || words[0] == "constraint" || words[0] == "check") {
-		return nil // without a type SQLite keeps bytes as they are
+	n := 0
+	for n < len(words) && !slices.Contains([]string{"not", "null", "default", "constraint", "check", "unique", "primary", "references", "generated", "collate", "using"}, words[n]) {
+		n++
 	}
-	if len(words) == 0 || words[0] != ours || len(words) > 1 && words[1] == "[" {
-		return fieldErr("migrate", c.field, fieldcrypt.ErrUnsupported, "the column is encrypted and does not become "+strings.Join(words[:min(len(words), 1)], "")+"; tag the field in every model of the table, or leave the column out")
+	return words[:n], true
+}
+
+// allowedColumn looks at what follows the name of an encrypted column.
+func allowedColumn(c *column, words []string, change bool, dialect string, raw bool) error {
+	if change && len(words) > 1 && words[0] == "set" && words[1] == "default" {
+		return madeByDatabase(c)
+	}
+	typ, ok := newType(words, change)
+	switch {
+	case !ok:
+		return nil
+	case dialect == "sqlite" && len(typ) == 0: // without a type SQLite keeps bytes as they are
+	case !slices.Equal(typ, []string{map[string]string{"postgres": domain, "sqlite": "blob"}[dialect]}):
+		return fieldErr("migrate", c.field, fieldcrypt.ErrUnsupported, "the column is encrypted and does not become "+strings.Join(typ, " ")+"; tag the field in every model of the table, or leave the column out")
 	}
 	depth := 0
 	for _, word := range words {

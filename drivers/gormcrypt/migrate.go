@@ -20,6 +20,9 @@ func (stored) GormDBDataType(db *gorm.DB, f *schema.Field) string {
 	if err != nil {
 		return ddlRefusal(err.Error())
 	}
+	if !t.migratable() {
+		return viewRefusal(path, t.kind)
+	}
 	live := t.column(f.DBName)
 	if db.Dialector.Name() == "sqlite" {
 		name := db.NamingStrategy.CheckerName(f.Schema.Table, f.DBName)
@@ -68,10 +71,20 @@ func (indexTerm) GormDBDataType(db *gorm.DB, f *schema.Field) string {
 	if err != nil {
 		return ddlRefusal(err.Error())
 	}
+	if !t.migratable() {
+		return viewRefusal(path, t.kind)
+	}
 	if live := t.column(f.DBName); live != nil && !live.isBytes() {
 		return ddlRefusal(fmt.Sprintf("the index column %s is there with the type %s, and is not converted in place; rename or drop that column", f.DBName, live.typ))
 	}
 	return db.Dialector.DataTypeOf(f)
+}
+
+// migratable reports whether the name is free or a table's.
+func (t *liveTable) migratable() bool { return t.kind == "" || t.kind == "table" }
+
+func viewRefusal(path tablePath, kind string) string {
+	return ddlRefusal(fmt.Sprintf("%s is %s, not a table; name the table behind it in TableName or Table", path, kind))
 }
 
 // isBytes reports whether the type is that of an index column.

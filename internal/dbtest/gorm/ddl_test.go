@@ -47,6 +47,10 @@ type (
 		ID    uint64
 		Email []byte `gorm:"default:x"`
 	}
+	doctorTerms struct {
+		ID   uint64
+		Term string `gorm:"column:email_bidx"`
+	}
 )
 
 func (doctorText) TableName() string    { return "doctors" }
@@ -57,6 +61,7 @@ func (doctorName) TableName() string    { return "doctors" }
 func (doctorIndexed) TableName() string { return "doctors" }
 func (doctorUnique) TableName() string  { return "doctors" }
 func (doctorDefault) TableName() string { return "doctors" }
+func (doctorTerms) TableName() string   { return "doctors" }
 
 // refused checks that an error says what to do, and of which field.
 func refused(t testing.TB, what string, err error) {
@@ -73,12 +78,15 @@ func TestPlainModelsOfTheTable(t *testing.T) {
 		db, _ := use(t, d(t), &Doctor{})
 		must(t, db.Create(&Doctor{Name: "x", Email: canary}))
 		m := db.Migrator()
-		for _, model := range []any{&doctorText{}, &doctorChars{}, &doctorNumber{}, &doctorXML{}, &doctorName{}, &doctorIndexed{}, &doctorUnique{}, &doctorDefault{}} {
+		for _, model := range []any{&doctorText{}, &doctorChars{}, &doctorNumber{}, &doctorXML{}, &doctorName{}, &doctorIndexed{}, &doctorUnique{}, &doctorDefault{}, &doctorTerms{}} {
 			what := fmt.Sprintf("%T", model)
 			refused(t, what+": AutoMigrate", db.AutoMigrate(model))
 			switch model.(type) {
 			case *doctorIndexed:
 				refused(t, what+": CreateIndex", m.CreateIndex(model, "Email"))
+				continue
+			case *doctorTerms:
+				refused(t, what+": AlterColumn", m.AlterColumn(model, "Term"))
 				continue
 			case *doctorUnique:
 				refused(t, what+": CreateConstraint", m.CreateConstraint(model, "uni_doctors_email"))
@@ -522,12 +530,13 @@ func TestHandWrittenDDL(t *testing.T) {
 			"ALTER TABLE doctors ALTER email TYPE text", "ALTER TABLE IF EXISTS ONLY doctors ALTER COLUMN \"email\" SET DATA TYPE xml USING NULL", "ALTER TABLE doctors ADD UNIQUE (email)",
 			"ALTER TABLE doctors ADD y text, ADD CONSTRAINT c PRIMARY KEY (id, email)", "ALTER TABLE doctors ADD FOREIGN KEY (email) REFERENCES labels (name)",
 			"ALTER TABLE public.doctors ALTER email SET DEFAULT 'x'", "ALTER TABLE doctors ALTER email TYPE bytea[] USING NULL",
-			"ALTER TABLE doctors ALTER email TYPE fieldcrypt_value[] USING NULL", "ALTER TABLE doctors ALTER email TYPE public.text", "CREATE TEMP TABLE doctors (a text DEFAULT E'\\'', email text)",
+			"ALTER TABLE doctors ALTER email TYPE fieldcrypt_value[] USING NULL", "ALTER TABLE doctors ALTER email TYPE public.text", "ALTER TABLE doctors ALTER email_bidx TYPE text", "CREATE TEMP TABLE doctors (a text DEFAULT E'\\'', email text)",
 		} {
 			refused(t, text, db.Exec(text).Error)
 		}
 		for _, text := range []string{
 			"ALTER TABLE doctors ALTER email DROP NOT NULL, ALTER email DROP DEFAULT, ALTER email SET STORAGE EXTERNAL", "ALTER TABLE doctors ALTER email TYPE public.fieldcrypt_value",
+			"ALTER TABLE doctors ALTER email_bidx SET NOT NULL, ALTER email_bidx TYPE bytea USING email_bidx",
 			"ALTER TABLE doctors ADD CHECK (email IS NOT NULL)",
 		} {
 			must(t, db.Exec(text))
@@ -561,4 +570,47 @@ func TestConcurrentColumns(t *testing.T) {
 	}
 	close(start)
 	wg.Wait()
+}
+
+// TestNothingIsLeftToDo: of whatever model, in every mode, and through a pool of
+// one connection; Check sees the same inside the transaction.
+func TestNothingIsLeftToDo(t *testing.T) {
+	models := []any{&Account{}, &Patient{}, &Doctor{}, &Visit{}, &Chart{}, &Person{}, &ICD10Code{}, &TwoIdx{}, &doctorWithFax{}}
+	onEach(t, func(t *testing.T, d dialector) {
+		for mode, cfg := range map[string]gorm.Config{"default": {}, "prepared": {PrepareStmt: true}, "no transactions": {SkipDefaultTransaction: true}} {
+			db, l := plugged(t, d(t), cfg, models...)
+			pool, err := db.DB()
+			if err != nil {
+				t.Fatal(err)
+			}
+			pool.SetMaxOpenConns(1)
+			tx := db.Begin()
+			must(t, tx)
+			if err := tx.AutoMigrate(models...); err != nil {
+				t.Fatal(mode, err)
+			}
+			wantCheck(t, mode, gormcrypt.Check(ctx, tx))
+			must(t, tx.Commit())
+			noDDL(t, db, l, models...)
+			wantCheck(t, mode, gormcrypt.Check(ctx, db))
+		}
+	})
+}
+
+// TestMigrationsThatDoNothing: DryRun makes nothing, a view is no table.
+func TestMigrationsThatDoNothing(t *testing.T) {
+	onEach(t, func(t *testing.T, d dialector) {
+		db, _ := plugged(t, d(t), gorm.Config{}, &Doctor{}, &Visit{})
+		if err := db.Session(&gorm.Session{DryRun: true}).AutoMigrate(&Doctor{}); err != nil {
+			t.Error(err)
+		}
+		wantCheck(t, "DryRun", gormcrypt.Check(ctx, db, &Doctor{}), "there is no table doctors")
+		if err := db.AutoMigrate(&Visit{}); err != nil {
+			t.Fatal(err)
+		}
+		execAll(t, db, "CREATE VIEW doctors AS SELECT id, reason AS email, reason AS name, reason_bidx AS email_bidx FROM visits")
+		if err := db.AutoMigrate(&Doctor{}); !errors.Is(err, fieldcrypt.ErrUnsupported) || !strings.Contains(err.Error(), "doctors is a view") {
+			t.Errorf("a view: %v", err)
+		}
+	})
 }
