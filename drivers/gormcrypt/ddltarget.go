@@ -4,7 +4,7 @@ import "slices"
 
 // defines reports whether a statement makes a column.
 func (d *ddl) defines(column string) bool {
-	return slices.ContainsFunc(d.elements(), func(e element) bool { return d.tokens[e.from].text == column })
+	return slices.ContainsFunc(d.elements(), func(e element) bool { return e.from < e.to && d.tokens[e.from].text == column })
 }
 
 func (d *ddl) starts(words ...string) bool {

@@ -292,3 +292,29 @@ func TestCheckNeedsNoRights(t *testing.T) {
 		t.Error("the role may make tables")
 	}
 }
+
+// TestCheckOfAnAttachedDatabase: SQLite's schemas.
+func TestCheckOfAnAttachedDatabase(t *testing.T) {
+	db, _ := plugged(t, sqliteFile(t), gorm.Config{}, &Bed{})
+	pool, err := db.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool.SetMaxOpenConns(1)
+	execAll(t, db, "ATTACH ':memory:' AS clinic", "CREATE TABLE beds (id integer)", "CREATE TABLE clinic.beds (id integer primary key, place blob CHECK (place IS NULL OR 1), place_bidx blob UNIQUE)")
+	wantCheck(t, "clinic", gormcrypt.Check(ctx, db), "the column clinic.beds.place has no CHECK")
+	execAll(t, db, "DROP TABLE clinic.beds",
+		"CREATE TABLE clinic.beds (id integer primary key, place blob CHECK (place IS NULL OR (typeof(place) = 'blob' AND length(place) >= 36 AND substr(place, 1, 2) = x'FC01')), place_bidx blob UNIQUE)")
+	wantCheck(t, "clinic", gormcrypt.Check(ctx, db))
+	wantCheck(t, "main", gormcrypt.Check(ctx, db.Table("main.beds"), &Bed{}), "the column main.beds.place is missing")
+}
+
+// TestCheckBySimpleProtocol: as behind a pooler.
+func TestCheckBySimpleProtocol(t *testing.T) {
+	simple := postgres.New(postgres.Config{DSN: pgtest.DB(t), PreferSimpleProtocol: true})
+	db, l := use(t, simple, &Chart{})
+	wantCheck(t, "made", gormcrypt.Check(ctx, db))
+	noDDL(t, db, l, &Chart{})
+	execAll(t, db, "ALTER TABLE charts DROP notes")
+	wantCheck(t, "dropped", gormcrypt.Check(ctx, db), "the column charts.notes is missing")
+}
