@@ -111,13 +111,12 @@ func onCiphertextIndex(c *column, what string) error {
 // of one.
 func (d *ddl) allowedElement(t *table, dialect string, raw bool, e element) error {
 	words := d.words(e)
-	if len(words) > 0 && slices.Contains([]string{"drop", "rename", "validate", "owner", "set"}, words[0]) {
-		return nil
-	}
-	change := false
-	for len(words) > 0 && slices.Contains([]string{"add", "alter", "column", "if", "not", "exists"}, words[0]) {
-		change = change || words[0] == "alter"
-		words = words[1:]
+	change := len(words) > 0 && words[0] == "alter"
+	if d.starts("alter") {
+		if !change && (len(words) == 0 || words[0] != "add") {
+			return nil // DROP, RENAME and the like
+		}
+		words = after(after(words[1:], "column"), "if", "not", "exists")
 	}
 	if len(words) == 0 {
 		return nil
@@ -131,8 +130,11 @@ func (d *ddl) allowedElement(t *table, dialect string, raw bool, e element) erro
 		}
 		return nil
 	}
-	key := slices.IndexFunc(words, func(w string) bool { return w == "unique" || w == "key" })
-	if key < 0 || raw {
+	key := 0
+	for key < len(words) && words[key] != "unique" && !(key > 0 && words[key] == "key" && (words[key-1] == "primary" || words[key-1] == "foreign")) {
+		key++
+	}
+	if raw {
 		return nil
 	}
 	for _, word := range words[key:] {
@@ -144,6 +146,14 @@ func (d *ddl) allowedElement(t *table, dialect string, raw bool, e element) erro
 		}
 	}
 	return nil
+}
+
+// after returns what follows a run of words, if they begin with it and go on.
+func after(words []string, run ...string) []string {
+	if len(words) > len(run) && slices.Equal(words[:len(run)], run) {
+		return words[len(run):]
+	}
+	return words
 }
 
 // newType returns the words of the type that a column gets by what follows its

@@ -25,12 +25,15 @@ import (
 // domain fieldcrypt_value with its CHECK, on SQLite the CHECK of the column), the
 // index columns, the indexes and unique constraints over these, for NOT NULL,
 // defaults and generated values where the model has none, for keys and indexes on
-// ciphertext, and for the columns that values are bound to. Other columns of the
-// model, and columns that the model does not have, it leaves alone; so do plaintext
-// columns of the option plain= and second index columns of a re-indexing stay.
-// Fields with gorm:"-:migration" have indexes that GORM knows nothing of, and
-// Check neither. Tables are found as statements find them, on Postgres by the
-// search_path. With db.Table("archive") it looks at that table.
+// ciphertext, and for the columns that values are bound to. It says nothing of
+// other columns: the model's plain ones, those that the model does not have, the
+// plaintext of the option plain=, and the second index column of a re-indexing.
+// Of fields with gorm:"-:migration", whose indexes GORM does not make, it looks at
+// the columns alone.
+//
+// Tables are found as statements find them, on Postgres by the search_path; with
+// db.Table("archive") it looks at that table, and with dbresolver at the DB that
+// was opened.
 //
 // It only reads the catalogs, one query at a time, so that a read-only
 // transaction, a role without rights to the tables and a pool of one connection

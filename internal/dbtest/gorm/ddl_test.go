@@ -621,3 +621,38 @@ func TestMigrationsThatDoNothing(t *testing.T) {
 		}
 	})
 }
+
+// Vault has a column whose name is a word of ALTER TABLE.
+type Vault struct {
+	gormcrypt.Encrypted
+	ID    uint64
+	Owner string `fieldcrypt:"medical"`
+	Set   string `fieldcrypt:"medical"`
+	Add   string `fieldcrypt:"medical"`
+}
+
+// TestColumnsNamedLikeWords: of DDL.
+func TestColumnsNamedLikeWords(t *testing.T) {
+	onEach(t, func(t *testing.T, d dialector) {
+		db, _ := plugged(t, d(t), gorm.Config{}, &Vault{})
+		for _, text := range []string{"CREATE TABLE vaults (owner text)", "CREATE TABLE vaults (id integer, \"set\" text)", "CREATE TABLE vaults (id integer, \"add\" text)"} {
+			if err := db.Exec(text).Error; !errors.Is(err, fieldcrypt.ErrUnsupported) {
+				t.Errorf("%s: %v", text, err)
+			}
+		}
+		if err := db.AutoMigrate(&Vault{}); err != nil {
+			t.Fatal(err)
+		}
+		wantCheck(t, "made", gormcrypt.Check(ctx, db))
+		must(t, db.Exec("ALTER TABLE vaults ADD \"unique\" integer CHECK (\"unique\" > 0)"))
+		if db.Dialector.Name() == "postgres" {
+			must(t, db.Exec("ALTER TABLE vaults OWNER TO CURRENT_USER"))
+			for _, text := range []string{"ALTER TABLE vaults ALTER owner TYPE text", "ALTER TABLE vaults ALTER \"add\" TYPE text", "ALTER TABLE vaults ADD UNIQUE NULLS DISTINCT (\"add\")"} {
+				if err := db.Exec(text).Error; !errors.Is(err, fieldcrypt.ErrUnsupported) {
+					t.Errorf("%s: %v", text, err)
+				}
+			}
+		}
+		must(t, db.Create(&Vault{Owner: canary, Set: "s", Add: "a"}))
+	})
+}
