@@ -101,12 +101,13 @@ var plaintextType = reflect.TypeFor[plaintext]()
 // GormDBDataType implements migrator.GormDataTypeInterface: the column that is
 // there stays as it is.
 func (plaintext) GormDBDataType(db *gorm.DB, f *schema.Field) string {
-	live, err := liveType(db, f)
+	c, path := migratorCatalog(db, f)
+	t, err := c.columns(path)
 	if err != nil {
 		return ddlRefusal(err.Error())
 	}
-	if live != "" {
-		return live
+	if live := t.column(f.DBName); live != nil {
+		return live.typ
 	}
 	natural := *f
 	natural.Size = 0

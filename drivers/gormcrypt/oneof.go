@@ -167,7 +167,7 @@ func (in *oneOf) build(b clause.Builder, negated bool) {
 		defer b.WriteByte(')')
 	}
 	in.name(b, in.index.name)
-	list(b, in.terms, negated)
+	buildList(b, in.terms, negated)
 	if differs {
 		in.also(b, " OR (", " IS NULL", " AND ", " IS NOT NULL", ")")
 	} else if in.exact {
@@ -202,16 +202,16 @@ func (in *oneOf) buildPlain(b clause.Builder, negated bool) {
 	in.name(b, in.index.name)
 	b.WriteString(" IS NOT NULL AND ")
 	in.name(b, in.index.name)
-	list(b, in.terms, negated)
+	buildList(b, in.terms, negated)
 	b.WriteString(") OR (")
 	in.name(b, in.column.name)
 	b.WriteString(" IS NULL AND ")
 	in.name(b, in.column.plain)
-	list(b, in.plain, negated)
+	buildList(b, in.plain, negated)
 	b.WriteString("))")
 }
 
-func list(b clause.Builder, terms []any, negated bool) {
+func buildList(b clause.Builder, terms []any, negated bool) {
 	if len(terms) == 1 {
 		b.WriteString(map[bool]string{false: " = ", true: " <> "}[negated])
 		b.AddVar(b, terms[0])
