@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
 
 	"github.com/fieldcrypt/go/fieldcrypt"
@@ -205,22 +204,4 @@ func (sc *scope) plainTerms(c *column, ix *index, values []any, tenant string) (
 		out = append(out, plain)
 	}
 	return out, nil
-}
-
-// guarded is a plaintext column in a SELECT: it comes only where the encrypted
-// one is NULL.
-type guardedPlain struct {
-	table string // qualifier, "" for none
-	c     *column
-	as    string
-}
-
-// Build implements clause.Expression.
-func (g guardedPlain) Build(b clause.Builder) {
-	b.WriteString("CASE WHEN ")
-	b.WriteQuoted(clause.Column{Table: g.table, Name: g.c.name})
-	b.WriteString(" IS NULL THEN ")
-	b.WriteQuoted(clause.Column{Table: g.table, Name: g.c.plain})
-	b.WriteString(" END AS ")
-	b.WriteQuoted(g.as)
 }

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 	"gorm.io/gorm/utils"
 
@@ -43,9 +42,7 @@ func (s *selection) needs(returning bool) (n needs, err error) {
 		if b.plain == "" {
 			continue
 		}
-		if _, rows := s.stmt.Settings.Load(rowsKey); rows && migrates(s.stmt) {
-			continue
-		} else if rows {
+		if _, rows := s.stmt.Settings.Load(rowsKey); rows {
 			return n, fieldErr("query", b.field, fieldcrypt.ErrUnsupported, "Scan, Rows and Row while its plaintext column "+b.plain+" is being adopted; use Find, First, Take or Pluck")
 		}
 		as := plainName(b.name)
@@ -68,14 +65,6 @@ func (s *selection) needs(returning bool) (n needs, err error) {
 	return n, nil
 }
 
-// migrates reports whether a statement is the one by which GORM's migrator looks
-// at a table's columns.
-func migrates(stmt *gorm.Statement) bool {
-	limit, _ := stmt.Clauses["LIMIT"].Expression.(clause.Limit)
-	_, where := stmt.Clauses["WHERE"]
-	return stmt.Schema == nil && stmt.Dest == nil && !where && limit.Limit != nil && *limit.Limit == 1
-}
-
 // complete gives a list of columns what it needs. Companions come first: fields
 // open themselves while a row is read, in the order of its columns.
 func (s *selection) complete(e clause.Expression) (clause.Expression, error) {
@@ -85,8 +74,15 @@ func (s *selection) complete(e clause.Expression) (clause.Expression, error) {
 	}
 	r, returning := e.(clause.Returning)
 	n, err := s.needs(returning)
-	if err != nil || len(n.companions)+len(n.plains) == 0 {
-		return e, err
+	if err != nil {
+		return nil, err
+	}
+	if len(n.companions)+len(n.plains) == 0 {
+		if list, ok := e.(clause.Select); ok && len(list.Columns) == 0 && !rows && marked(s.stmt) {
+			list.Columns = s.allOf(clause.CurrentTable) // without the index columns
+			return list, nil
+		}
+		return e, nil
 	}
 	switch list := e.(type) {
 	case clause.Returning:
@@ -138,16 +134,33 @@ func (s *selection) completed(columns []clause.Column, n needs, table string) []
 	return append(out, n.plains...)
 }
 
-// allOf lists the columns that * stands for, those that only this package uses
-// left out. Where the model is not known it stays a *.
-func (s *selection) allOf(table string) (columns []clause.Column) {
-	schema := s.stmt.Schema
-	excluded := func(o source) bool { return o.alias == "excluded" }
-	if guardOf(schema) == nil || len(s.sources()) != 1 && !(len(s.sources()) == 2 && slices.ContainsFunc(s.sources(), excluded)) {
-		return []clause.Column{{Name: "*", Raw: true}}
+// allOf is what * stands for: of a table with others beside it, or whose columns
+// the model does not know, it stays a *.
+func (s *selection) allOf(table string) []clause.Column {
+	own := 0
+	for _, source := range s.sources() {
+		if source.alias != "excluded" {
+			own++
+		}
 	}
-	for _, name := range schema.DBNames {
-		if sf := schema.FieldsByDBName[name]; sf.Readable {
+	if g := guardOf(s.stmt.Schema); g != nil && own == 1 {
+		if columns := g.columns(table); columns != nil {
+			return columns
+		}
+	}
+	return []clause.Column{{Name: "*", Raw: true}}
+}
+
+// columns lists what a query of the model reads, without the columns that only
+// the database needs. It is nil for models with fields that may have no column,
+// as those that the caller's SELECT computes.
+func (g *guard) columns(table string) []clause.Column {
+	if !g.complete {
+		return nil
+	}
+	columns := make([]clause.Column, 0, len(g.schema.DBNames))
+	for _, name := range g.schema.DBNames {
+		if g.schema.FieldsByDBName[name].Readable {
 			columns = append(columns, clause.Column{Table: table, Name: name})
 		}
 	}

@@ -45,6 +45,8 @@ type guard struct {
 	binding *binding // nil: parsed on a DB without the plugin
 	tables  []*table // its own, if it can be used
 	err     error    // why it cannot
+
+	complete bool // each of its fields has a column
 }
 
 func guarded(s *schema.Schema) []clause.Interface {
@@ -76,12 +78,23 @@ func newGuard(s *schema.Schema) *guard {
 	} else if t, err := g.binding.patch(s); err == nil {
 		g.binding.register(t)
 		g.tables = []*table{t}
+		g.complete = allHaveColumns(s)
 		return g
 	} else {
 		g.err = err
 	}
 	disable(s, g.err)
 	return g
+}
+
+// allHaveColumns reports whether the table must have all columns that are read.
+func allHaveColumns(s *schema.Schema) bool {
+	for _, name := range s.DBNames {
+		if sf := s.FieldsByDBName[name]; sf.Readable && (!sf.Creatable || sf.IgnoreMigration) {
+			return false
+		}
+	}
+	return true
 }
 
 // Name implements clause.Interface.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"sync"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -167,8 +168,16 @@ func (s stored) Format(st fmt.State, _ rune) { io.WriteString(st, redactedText) 
 // holders makes what encrypted columns are scanned into (schema.FieldNewValuePool).
 type holders struct{}
 
-func (holders) Get() any { return new(*scanned) }
-func (holders) Put(any)  {}
+var free = sync.Pool{New: func() any { return new(*scanned) }}
+
+func (holders) Get() any { return free.Get() }
+
+func (holders) Put(v any) {
+	if h, ok := v.(**scanned); ok {
+		*h = nil
+		free.Put(h)
+	}
+}
 
 // refusedValue is what the fields of a model that cannot be used hold, and what a
 // refused statement has among its values.
