@@ -140,6 +140,11 @@ var scanning = []operation{
 		err := db.Model(&Room{}).Select("id", "name").Order("id").Scan(&r).Error
 		return r[0].Name + r[1].Name, err
 	}, secret(1) + secret(2), ""},
+	{"Scan into an unmarked part", func(db q) (any, error) {
+		var r []plainName
+		err := db.Model(&Room{}).Select("id", "name").Order("id").Scan(&r).Error
+		return r[0].Name + r[1].Name, err
+	}, "", ""},
 	{"Scan of a value", func(db q) (any, error) {
 		var s string
 		err := db.Model(&Room{}).Select("name").Where("id = 1").Scan(&s).Error
