@@ -75,6 +75,16 @@ var refused = []operation{
 	{"a literal for a plain column beside a refusal", func(db q) (any, error) {
 		return nil, db.Where("floor = ? AND name LIKE ?", 1, canary).Where("name = ?", canary).Find(&[]Room{}).Error
 	}, fieldcrypt.ErrQueryOnCiphertext, ""},
+	{"a name and several values", func(db q) (any, error) {
+		return nil, db.Where("name", canary, canary).Find(&[]Room{}).Error
+	}, fieldcrypt.ErrQueryOnCiphertext, ""},
+	{"a view", func(db q) (any, error) {
+		return nil, db.Migrator().CreateView("v", gorm.ViewOption{Query: fresh(db).Model(&Room{}).Select("id").Where("name = ?", canary)})
+	}, fieldcrypt.ErrQueryOnCiphertext, ""},
+	{"the text of ToSQL", func(db q) (any, error) {
+		text := db.ToSQL(func(tx q) q { return tx.Where("name = ?", canary).Find(&[]Room{}) })
+		return nil, db.Raw(text).Find(&[]Room{}).Error
+	}, fieldcrypt.ErrQueryOnCiphertext, ""},
 	{"a raw sub-query in Where", func(db q) (any, error) {
 		return nil, db.Where("clinic_id IN (?)", fresh(db).Raw("SELECT id FROM clinics WHERE name = ?", canary)).Find(&[]Room{}).Error
 	}, fieldcrypt.ErrQueryOnCiphertext, ""},
