@@ -11,3 +11,24 @@ func (ix *BlindIndex) Partial() bool {
 	}
 	return false
 }
+
+// Whole reports whether the index is of whole values: no part keeps only the
+// first or last characters. Such an index answers equality of its fields, a
+// truncated one with rows besides.
+func (ix *BlindIndex) Whole() bool {
+	for _, p := range ix.parts {
+		if p.shortens() {
+			return false
+		}
+	}
+	return true
+}
+
+// Transform returns the transforms of a part, by its number from 0, as declared;
+// "" for none. Parts with the same make the same of equal values.
+func (ix *BlindIndex) Transform(part int) string {
+	if t := ix.parts[part].transform; t != nil {
+		return t.String()
+	}
+	return ""
+}

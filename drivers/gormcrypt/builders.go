@@ -14,7 +14,7 @@ var rewriters = map[string]func(*scope, clause.Expression) (clause.Expression, e
 	"VALUES":      (*scope).insertValues,
 	"SET":         (*scope).updateSet,
 	"ON CONFLICT": (*scope).onConflict,
-	"WHERE":       (*scope).where,
+	"WHERE":       (*scope).whereClause,
 	"FROM":        (*scope).fromClause,
 	"SELECT":      (*scope).selectClause,
 	"GROUP BY":    (*scope).groupBy,
@@ -34,6 +34,7 @@ func (b *binding) hookBuilders(db *gorm.DB) {
 			}
 			if ok && name == "VALUES" { // a map's values would stay in the statement, for others to print
 				stmt.Clauses[name] = c
+				c.Expression = b.inBulk(stmt, c.Expression)
 			}
 			values := 0
 			if ok {
@@ -107,7 +108,28 @@ func (b *binding) intact(db *gorm.DB) bool {
 	return true
 }
 
+// whereClause rewrites the conditions of a statement, and keeps it to the tenant
+// and the bound row that it needs.
+func (sc *scope) whereClause(e clause.Expression) (clause.Expression, error) {
+	sc.inWhere = true
+	out, err := sc.where(e)
+	if err != nil {
+		return nil, err
+	}
+	if conds := append(sc.restrictions(), sc.restricted...); len(conds) > 0 {
+		return restricting(out, conds), nil
+	}
+	return out, nil
+}
+
 func (sc *scope) where(e clause.Expression) (clause.Expression, error) {
+	if w, ok := e.(clause.Where); ok && sc.special() {
+		exprs, changed, err := sc.terms(w.Exprs, true)
+		if err != nil || !changed {
+			return e, err
+		}
+		return clause.Where{Exprs: exprs}, nil
+	}
 	e, _, err := sc.condition(e)
 	return e, err
 }

@@ -11,7 +11,7 @@ import (
 func (sc *scope) condition(given clause.Expression) (_ clause.Expression, changed bool, err error) {
 	switch e := given.(type) {
 	case clause.Expr, clause.NamedExpr:
-		return sc.textCondition(given)
+		return sc.textConjunction(given)
 	case clause.Eq:
 		return sc.equality(given, e.Column, e.Value, false)
 	case clause.Neq:
@@ -29,7 +29,7 @@ func (sc *scope) condition(given clause.Expression) (_ clause.Expression, change
 	case clause.Like:
 		return sc.ordering(given, clause.Eq(e), "LIKE", func(q clause.Eq) clause.Expression { return clause.Like(q) })
 	case clause.AndConditions:
-		return sc.group(given, e.Exprs, func(x []clause.Expression) clause.Expression { return clause.AndConditions{Exprs: x} })
+		return sc.conjunction(given, e.Exprs, func(x []clause.Expression) clause.Expression { return clause.AndConditions{Exprs: x} })
 	case clause.OrConditions:
 		return sc.group(given, e.Exprs, func(x []clause.Expression) clause.Expression { return clause.OrConditions{Exprs: x} })
 	case clause.NotConditions:
@@ -37,9 +37,11 @@ func (sc *scope) condition(given clause.Expression) (_ clause.Expression, change
 		sc.inverted = true
 		return sc.group(given, e.Exprs, func(x []clause.Expression) clause.Expression { return clause.NotConditions{Exprs: x} })
 	case clause.Where:
-		return sc.group(given, e.Exprs, func(x []clause.Expression) clause.Expression { return clause.Where{Exprs: x} })
+		return sc.conjunction(given, e.Exprs, func(x []clause.Expression) clause.Expression { return clause.Where{Exprs: x} })
 	case clause.CommaExpression:
 		return sc.group(given, e.Exprs, func(x []clause.Expression) clause.Expression { return clause.CommaExpression{Exprs: x} })
+	case *match:
+		return sc.matched(e)
 	case nil, *oneOf, template:
 		return given, false, nil
 	}

@@ -29,11 +29,39 @@
 // IS [NOT] NULL on all. LIKE, ranges, ORDER BY, GROUP BY, functions, literals
 // and text that is not understood are errors that name the column.
 //
+// Where all fields of an index over several are compared by = and joined by AND,
+// that index answers, for fields without one of their own too, provided that it
+// takes for equal what theirs do. [Match] asks any index by name; [Terms] gives
+// what hand-written SQL compares its column with.
+//
+// A truncated index finds other rows besides. It answers = and IN, and Match, as
+// a condition that AND joins to the rest of WHERE, of Find, First, Take, Last and
+// FindInBatches into structs of a marked model, or slices of them, that are given
+// its fields. Rows that do not match are taken out before Preload and AfterFind;
+// for LIMIT more rows are read, again if those are too few. OFFSET, GROUP BY,
+// Count, Pluck, maps, Scan, Rows, DryRun, OR, NOT, joins, sub-queries, Update and
+// Delete are refused over it: read the rows, and go on with their primary keys.
+//
+// # The schema
+//
+// AutoMigrate makes encrypted columns with what keeps plaintext out of them: on
+// Postgres the domain fieldcrypt_value, on SQLite a CHECK. It adds them and their
+// index columns to tables with rows, which have NULL there until they are written
+// or re-indexed, and never converts a column of plaintext; neither does another
+// model of the table, nor Exec. Call [Check] where the application starts and
+// after migrations that were written by hand: it names each difference between
+// models and tables, and changes nothing.
+//
+// Who renames an encrypted column renames its index column too, and keeps its
+// identity by the option id=. The migrator's CreateIndex and HasIndex know an
+// index by its name or its index column ("mrn_bidx"). On SQLite, GORM makes a
+// table anew to change or drop a column, without the indexes that its models do
+// not have; where rows of other tables would go with it, that is refused.
+//
 // # Limits
 //
-// Models with keys per tenant, bind= or plain= are refused at start. Truncated
-// indexes and those over several fields are written and not searched; updating
-// one field of the latter alone is refused.
+// Models with keys per tenant, bind= or plain= are refused at start. Updating one
+// field of an index over several alone is refused.
 //
 // Find, First, Take and Pluck see where rows go. Scan does not: into a marked
 // model it opens fields, in other structs they stay empty, in maps they have

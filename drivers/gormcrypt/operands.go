@@ -24,6 +24,8 @@ func (sc *scope) value(v any) (_ any, changed bool, err error) {
 		return v, false, sc.subquery(v)
 	case []any:
 		return asAny(sc.values(v))
+	case pending:
+		return asAny(sc.matched(v.match))
 	case sql.NamedArg, *plain, unsealed:
 	case clause.Clause: // ORDER BY inside a window, of the generics API
 		if o, ok := v.Expression.(clause.OrderBy); ok {
@@ -95,6 +97,9 @@ func (sc *scope) foreign(e clause.Expression) error {
 		Schema: stmt.Schema, Context: stmt.Context, Clauses: map[string]clause.Clause{},
 	}
 	e.Build(scratch)
+	if slices.ContainsFunc(scratch.Vars, func(v any) bool { _, ok := v.(pending); return ok }) {
+		return queryErr("gormcrypt.Match inside a " + reflect.TypeOf(e).String() + "; give it to Where itself")
+	}
 	text := placeholder.ReplaceAllString(scratch.SQL.String(), "?")
 	if !sc.concerned(text) {
 		return nil

@@ -14,9 +14,10 @@ const allowRawKey = "fieldcrypt:allow-raw"
 // AllowRaw lets the Raw or Exec that follows name encrypted columns. Nothing in
 // its text is sealed, rewritten or opened, apart from rows that are scanned into
 // a marked model: what it stores must be a stored value, and what it compares is
-// ciphertext. Index terms for it come from [fieldcrypt.Crypter.Terms].
+// ciphertext. Index columns are compared with what [Terms] gives.
 //
-//	gormcrypt.AllowRaw(db).Exec("UPDATE patients SET notes = NULL WHERE id = ?", id)
+//	terms, err := gormcrypt.Terms(db, &Patient{}, "mrn", "MRN-1042")
+//	gormcrypt.AllowRaw(db).Exec("UPDATE patients SET notes = NULL WHERE mrn_bidx IN ?", terms)
 func AllowRaw(db *gorm.DB) *gorm.DB { return db.Set(allowRawKey, true) }
 
 var ddlWords = wordSet("create", "alter", "drop", "comment", "pragma", "truncate", "reindex", "vacuum", "analyze", "do")
@@ -29,7 +30,7 @@ var recreate = regexp.MustCompile("^INSERT INTO `(.+)__temp`\\((.*)\\) SELECT (.
 func (b *binding) checkRaw(stmt *gorm.Statement) error {
 	text := stmt.SQL.String()
 	if strings.Contains(text, ddlError) {
-		return ddlRefused(text)
+		return b.registry.Load().ddlRefused(text)
 	}
 	reg := b.registry.Load()
 	if !reg.concerns(text) {
@@ -43,7 +44,7 @@ func (b *binding) checkRaw(stmt *gorm.Statement) error {
 		return nil
 	}
 	if p.tokens[0].kind == word && ddlWords[p.tokens[0].name] && !carriesQuery(p, text) {
-		return b.beforeDDL(stmt, p)
+		return b.beforeDDL(stmt, text)
 	}
 	if rawAllowed(stmt) {
 		return nil
@@ -57,18 +58,18 @@ func (b *binding) checkRaw(stmt *gorm.Statement) error {
 	}
 	if c := rawColumn(reg, text); c != nil {
 		return fieldErr("query", c.field, fieldcrypt.ErrQueryOnCiphertext,
-			"raw SQL that names it; use Where, Updates and Find, or gormcrypt.AllowRaw with terms for the index column")
+			"raw SQL that names it; use Where, Updates and Find, or gormcrypt.AllowRaw with index columns compared IN the terms of gormcrypt.Terms")
 	}
 	return nil
 }
 
 // carriesQuery reports whether a statement that changes the schema does more:
-// CREATE TABLE AS copies rows, DO runs anything.
+// CREATE TABLE AS copies rows, DO runs anything, and so does a second statement.
 func carriesQuery(p *parsed, text string) bool {
 	if p.tokens[0].is("do") {
 		return text != createDomain
 	}
-	return anyWord(text, func(w string) bool { return w == "select" || w == "execute" })
+	return anyWord(text, func(w string) bool { return w == "select" || w == "execute" }) || strings.Contains(text, ";") && parseDDL(text).several()
 }
 
 // rawColumn returns an encrypted column that a text names beside its table.
@@ -80,7 +81,7 @@ func rawColumn(reg *registry, text string) (c *column) {
 	})
 	anyWord(text, func(w string) bool {
 		for _, t := range tables {
-			if c = t.columns[w]; c != nil {
+			if c = firstColumn(t.columns[w], t.plains[w]); c != nil {
 				return true
 			}
 		}

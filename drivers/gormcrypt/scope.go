@@ -22,6 +22,11 @@ type scope struct {
 
 	plain    answer // whether it is quiet
 	inverted bool   // under a NOT: a condition must be false where it is not true
+	inWhere  bool   // in the statement's WHERE clause
+	inner    answer // in a sub-select of a text: yes; under a NOT inside it: no
+
+	conflict   []clause.Column     // target of an upsert
+	restricted []clause.Expression // what WHERE must ask beside what it asks
 }
 
 // answer is a bool that may not be known yet.

@@ -24,14 +24,19 @@ func (sc *scope) textCondition(e clause.Expression) (_ clause.Expression, change
 	case clause.NamedExpr:
 		text, r.vars, r.named = e.SQL, e.Vars, namedValues(e.Vars)
 	}
-	if sc.concerned(text) {
+	var matched bool
+	if r.vars, matched, err = sc.textMatches(text, r.vars, r.named); err != nil {
+		return nil, false, err
+	}
+	concerned := sc.concerned(text)
+	if (concerned || holdsExpression(r.vars)) && negates(text) {
+		defer func(was bool) { sc.inverted = was }(sc.inverted)
+		sc.inverted = true
+	}
+	if concerned {
 		r.parsed = parse(text, len(r.vars), r.named, false)
 		if err := firstError(sc.understood(r.parsed), sc.combined(r.parsed), sc.bareQuery(r.parsed)); err != nil {
 			return nil, false, err
-		}
-		if anyWord(text, func(w string) bool { return w == "not" || w == "case" }) {
-			defer func(was bool) { sc.inverted = was }(sc.inverted)
-			sc.inverted = true
 		}
 		if err := r.run(); err != nil {
 			return nil, false, err
@@ -46,7 +51,7 @@ func (sc *scope) textCondition(e clause.Expression) (_ clause.Expression, change
 		}
 	}
 	vars, changed, err := sc.values(r.vars)
-	if err != nil || !changed {
+	if err != nil || !changed && !matched {
 		return e, false, err
 	}
 	switch e := e.(type) {

@@ -10,8 +10,8 @@ import (
 	"github.com/fieldcrypt/go/fieldcrypt"
 )
 
-// refused is what ciphertext cannot answer, wherever it stands.
-var refused = []operation{
+// refusing is what ciphertext cannot answer, wherever it stands.
+var refusing = []operation{
 	{"LIKE", func(db q) (any, error) { return nil, db.Find(&[]Room{}, "name LIKE ?", canary).Error }, fieldcrypt.ErrQueryOnCiphertext, ""},
 	{"LIKE in a sub-query", func(db q) (any, error) {
 		return nil, db.Where("clinic_id IN (?)", fresh(db).Model(&Clinic{}).Select("id").Where("name LIKE ?", canary)).Find(&[]Room{}).Error

@@ -243,7 +243,7 @@ var errUndo = errors.New("undo this")
 var within = []operation{
 	{"transaction", func(db q) (any, error) {
 		c := Clinic{Name: secret(3)}
-		return name(&c, db.Transaction(func(tx q) error {
+		return held(&c, db.Transaction(func(tx q) error {
 			return errors.Join(tx.Create(&c).Error, tx.First(&Clinic{}, "name = ?", secret(3)).Error)
 		}))
 	}, secret(3), "clinics 1 2>1 3"},
@@ -296,6 +296,6 @@ var within = []operation{
 	}, nil, "clinics 1 2>1 3"},
 	{"one connection", func(db q) (any, error) {
 		var c Clinic
-		return name(&c, db.Connection(func(tx q) error { return tx.First(&c, "name = ?", secret(2)).Error }))
+		return held(&c, db.Connection(func(tx q) error { return tx.First(&c, "name = ?", secret(2)).Error }))
 	}, secret(2), ""},
 }

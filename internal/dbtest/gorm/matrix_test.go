@@ -25,7 +25,7 @@ type operation struct {
 // as an error.
 func TestOperations(t *testing.T) {
 	operations := slices.Concat(creating, updating, upserting, deleting, reading, scanning, orElse, returned,
-		related, loading, generic, genericRelated, within, refused)
+		related, loading, generic, genericRelated, within, refusing)
 	inModes(t, modes, func(t *testing.T, m mode, d dialector) {
 		db, l := m.clinics(t, d)
 		if got := state(t, db); got != seeded {

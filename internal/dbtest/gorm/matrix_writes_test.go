@@ -16,13 +16,13 @@ type plainName struct{ Name string }
 
 var first = uint64(1)
 
-// name is what a caller holds once the call has returned.
-func name(c *Clinic, err error) (any, error) { return c.Name, err }
+// held is what a caller holds once the call has returned.
+func held(c *Clinic, err error) (any, error) { return c.Name, err }
 
 var creating = []operation{
 	{"Create a struct", func(db q) (any, error) {
 		c := Clinic{Name: secret(3)}
-		return name(&c, db.Create(&c).Error)
+		return held(&c, db.Create(&c).Error)
 	}, secret(3), "clinics 1 2>1 3"},
 	{"Create a slice", func(db q) (any, error) {
 		c := []Clinic{{Name: secret(3)}, {Name: secret(4)}}
@@ -51,11 +51,11 @@ var creating = []operation{
 	}, secret(5), "clinics 1 2>1 3 4 5"},
 	{"Select and Create", func(db q) (any, error) {
 		c := Clinic{Name: secret(3), Beds: 7}
-		return name(&c, db.Select("Name").Create(&c).Error)
+		return held(&c, db.Select("Name").Create(&c).Error)
 	}, secret(3), "clinics 1 2>1 3"},
 	{"Omit and Create", func(db q) (any, error) {
 		c := Clinic{Name: secret(3), Beds: 7}
-		return name(&c, db.Omit("name").Create(&c).Error)
+		return held(&c, db.Omit("name").Create(&c).Error)
 	}, secret(3), "clinics 1 2>1 -"},
 	{"Create a map", func(db q) (any, error) {
 		m := map[string]any{"Name": secret(3), "beds": 7}
@@ -101,7 +101,7 @@ var creating = []operation{
 	}, secret(3), "clinics 1 2>1 3; rooms 1>1 2>1 3>3"},
 	{"Save a new one", func(db q) (any, error) {
 		c := Clinic{Name: secret(3)}
-		return name(&c, db.Save(&c).Error)
+		return held(&c, db.Save(&c).Error)
 	}, secret(3), "clinics 1 2>1 3"},
 	{"Create a duplicate", func(db q) (any, error) {
 		c := Clinic{Name: secret(1)}
@@ -137,7 +137,7 @@ var updating = []operation{
 			return nil, err
 		}
 		c.Name = secret(9)
-		return name(&c, db.Save(&c).Error)
+		return held(&c, db.Save(&c).Error)
 	}, secret(9), "clinics 9 2>1"},
 	{"Save a slice", func(db q) (any, error) {
 		c := []Clinic{{ID: 1, Name: secret(9)}, {ID: 3, Name: secret(3)}}
@@ -146,7 +146,7 @@ var updating = []operation{
 	}, secret(9) + secret(3), "clinics 9 2>1 3"},
 	{"Save of selected fields", func(db q) (any, error) {
 		c := Clinic{ID: 1, Name: secret(9), Beds: 99}
-		return name(&c, db.Select("Beds").Save(&c).Error)
+		return held(&c, db.Select("Beds").Save(&c).Error)
 	}, secret(9), ""},
 	{"Updates by a struct", func(db q) (any, error) {
 		c := Clinic{ID: 1}
@@ -160,7 +160,7 @@ var updating = []operation{
 	}, secret(9) + secret(9), "clinics 9 2>1"},
 	{"Updates of the struct itself", func(db q) (any, error) {
 		c := Clinic{ID: 1, Name: secret(9)}
-		return name(&c, db.Updates(&c).Error)
+		return held(&c, db.Updates(&c).Error)
 	}, secret(9), "clinics 9 2>1"},
 	{"Updates by a map", func(db q) (any, error) {
 		c, m := Clinic{ID: 1}, map[string]any{"Name": secret(9), "beds": 3}
@@ -179,11 +179,11 @@ var updating = []operation{
 	}, secret(9) + " 0", "clinics 9 2>1"},
 	{"Select and Updates, zero", func(db q) (any, error) {
 		c := Clinic{ID: 1}
-		return name(&c, db.Model(&c).Select("Name").Updates(Clinic{}).Error)
+		return held(&c, db.Model(&c).Select("Name").Updates(Clinic{}).Error)
 	}, "", "clinics - 2>1"},
 	{"Omit and Updates", func(db q) (any, error) {
 		c := Clinic{ID: 1}
-		return name(&c, db.Model(&c).Omit("Name").Updates(Clinic{Name: secret(9), Beds: 3}).Error)
+		return held(&c, db.Model(&c).Omit("Name").Updates(Clinic{Name: secret(9), Beds: 3}).Error)
 	}, "", ""},
 	{"Update", func(db q) (any, error) {
 		c := Clinic{ID: 1}
@@ -278,7 +278,7 @@ var byID = []clause.Column{{Name: "id"}}
 var upserting = []operation{
 	{"upsert of some columns", func(db q) (any, error) {
 		c := Clinic{ID: 1, Name: secret(9), Beds: 99}
-		return name(&c, db.Clauses(clause.OnConflict{Columns: byID, DoUpdates: clause.AssignmentColumns([]string{"name"})}).Create(&c).Error)
+		return held(&c, db.Clauses(clause.OnConflict{Columns: byID, DoUpdates: clause.AssignmentColumns([]string{"name"})}).Create(&c).Error)
 	}, secret(9), "clinics 9 2>1"},
 	{"upsert of all columns", func(db q) (any, error) {
 		c := []Clinic{{ID: 1, Name: secret(9)}, {ID: 2, Name: secret(8), ParentID: &first}}
@@ -287,15 +287,15 @@ var upserting = []operation{
 	}, secret(9) + secret(8), "clinics 9 8>1"},
 	{"upsert by assignments", func(db q) (any, error) {
 		c := Clinic{ID: 1, Name: secret(3)}
-		return name(&c, db.Clauses(clause.OnConflict{Columns: byID, DoUpdates: clause.Assignments(map[string]any{"name": secret(9)})}).Create(&c).Error)
+		return held(&c, db.Clauses(clause.OnConflict{Columns: byID, DoUpdates: clause.Assignments(map[string]any{"name": secret(9)})}).Create(&c).Error)
 	}, secret(3), "clinics 9 2>1"},
 	{"upsert to nil", func(db q) (any, error) {
 		c := Clinic{ID: 1, Name: secret(3)}
-		return name(&c, db.Clauses(clause.OnConflict{Columns: byID, DoUpdates: clause.Assignments(map[string]any{"name": nil})}).Create(&c).Error)
+		return held(&c, db.Clauses(clause.OnConflict{Columns: byID, DoUpdates: clause.Assignments(map[string]any{"name": nil})}).Create(&c).Error)
 	}, secret(3), "clinics - 2>1"},
 	{"upsert that does nothing", func(db q) (any, error) {
 		c := Clinic{ID: 1, Name: secret(9)}
-		return name(&c, db.Clauses(clause.OnConflict{DoNothing: true}).Create(&c).Error)
+		return held(&c, db.Clauses(clause.OnConflict{DoNothing: true}).Create(&c).Error)
 	}, secret(9), ""},
 	{"upsert on the encrypted column", func(db q) (any, error) {
 		c := Clinic{Name: secret(1), Beds: 99}
@@ -304,7 +304,7 @@ var upserting = []operation{
 	}, secret(1), ""},
 	{"upsert by a condition", func(db q) (any, error) {
 		c := Clinic{ID: 1, Name: secret(9)}
-		return name(&c, db.Clauses(clause.OnConflict{Columns: byID, DoUpdates: clause.AssignmentColumns([]string{"name"}),
+		return held(&c, db.Clauses(clause.OnConflict{Columns: byID, DoUpdates: clause.AssignmentColumns([]string{"name"}),
 			Where: clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "clinics.name = ?", Vars: []any{secret(2)}}}}}).Create(&c).Error)
 	}, secret(9), ""},
 	{"upsert of maps", func(db q) (any, error) {
@@ -328,7 +328,7 @@ var upserting = []operation{
 var deleting = []operation{
 	{"Delete, soft", func(db q) (any, error) {
 		c := Clinic{ID: 2, Name: secret(2)}
-		return name(&c, db.Delete(&c).Error)
+		return held(&c, db.Delete(&c).Error)
 	}, secret(2), "clinics 1"},
 	{"Delete by an encrypted condition", func(db q) (any, error) {
 		return nil, db.Where("name = ?", secret(2)).Delete(&Clinic{}).Error
@@ -348,7 +348,7 @@ var deleting = []operation{
 	{"Delete what is deleted, Unscoped", func(db q) (any, error) {
 		var c Clinic
 		err := errors.Join(db.Delete(&Clinic{}, 2).Error, db.Unscoped().Where("name = ?", secret(2)).First(&c).Error)
-		return name(&c, errors.Join(err, db.Unscoped().Model(&c).Update("deleted_at", nil).Error))
+		return held(&c, errors.Join(err, db.Unscoped().Model(&c).Update("deleted_at", nil).Error))
 	}, secret(2), ""},
 	{"Delete in a sub-query's rows", func(db q) (any, error) {
 		return nil, db.Where("clinic_id IN (?)", fresh(db).Model(&Clinic{}).Select("id").Where(&Clinic{Name: secret(1)})).Delete(&Room{}).Error
