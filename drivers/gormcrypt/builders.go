@@ -1,6 +1,7 @@
 package gormcrypt
 
 import (
+	"errors"
 	"reflect"
 
 	"gorm.io/gorm"
@@ -35,13 +36,28 @@ func (b *binding) hookBuilders(db *gorm.DB) {
 				stmt.Clauses[name] = c
 				c.Expression = b.inBulk(stmt, c.Expression)
 			}
+			values := 0
+			if ok {
+				values = len(stmt.Vars)
+			}
 			if prev != nil {
 				prev(c, builder)
 			} else {
 				c.Build(builder)
 			}
+			if ok {
+				heed(stmt, values)
+			}
 		}
 		b.builders[name] = reflect.ValueOf(db.ClauseBuilders[name]).Pointer()
+	}
+}
+
+// heed makes a statement fail, before it is sent, if a sub-query in a clause was
+// refused; from says which values are the clause's.
+func heed(stmt *gorm.Statement, from int) {
+	if err := refusedAmong(stmt.Vars[min(from, len(stmt.Vars)):]); err != nil && !errors.Is(stmt.Error, err) {
+		fail(stmt, err)
 	}
 }
 

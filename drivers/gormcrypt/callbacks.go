@@ -33,8 +33,6 @@ func (b *binding) hookCallbacks(db *gorm.DB) error {
 		cb.Create().Before("gorm:save_after_associations").Register("fieldcrypt:after", b.after),
 		cb.Update().Before("gorm:save_after_associations").Register("fieldcrypt:after", b.after),
 		cb.Delete().Before("gorm:after_delete").Register("fieldcrypt:after", b.after),
-		cb.Row().After("gorm:row").Register("fieldcrypt:after", afterRow),
-		cb.Raw().After("gorm:raw").Register("fieldcrypt:after", explain),
 	)
 }
 
@@ -60,8 +58,10 @@ func withoutValues(db *gorm.DB) {
 
 // stop makes a statement fail that was not built yet, or whose text was given.
 func stop(stmt *gorm.Statement, err error) {
-	stmt.SQL.Reset()
-	stmt.Vars = nil
+	if stmt.SQL.Len() > 0 { // given, with values in the clear; others are of the statement around
+		stmt.SQL.Reset()
+		stmt.Vars = nil
+	}
 	refuse(stmt, "", err)
 }
 
@@ -75,7 +75,7 @@ func (b *binding) admit(stmt *gorm.Statement) error {
 		}
 	}
 	if stmt.SQL.Len() > 0 {
-		if err := b.checkRaw(stmt); err != nil {
+		if err := firstError(refusedAmong(stmt.Vars), b.checkRaw(stmt)); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,9 @@
 package gormcrypt
 
-import "gorm.io/gorm/clause"
+import (
+	"gorm.io/gorm/clause"
+	"gorm.io/gorm/schema"
+)
 
 // condition rewrites a condition: comparisons with encrypted columns become
 // comparisons of their blind indexes, and what cannot be answered is refused.
@@ -99,6 +102,9 @@ func (sc *scope) in(given clause.Expression, e clause.IN) (clause.Expression, bo
 		return nil, false, err
 	}
 	if c == nil {
+		if c := sc.misplaced(e); c != nil {
+			return nil, false, onCiphertext(c, "Where with its name and several values")
+		}
 		values, changed, err := sc.values(e.Values)
 		if err != nil || !changed {
 			return given, false, err
@@ -109,6 +115,20 @@ func (sc *scope) in(given clause.Expression, e clause.IN) (clause.Expression, bo
 		return given, false, nil // IN (NULL), or IS NOT NULL
 	}
 	return sc.answer(c, name, e.Values, false)
+}
+
+// misplaced returns the encrypted column of Where("mrn", a, b), or nil: GORM takes
+// the name and the values for primary keys, even if those are numbers.
+func (sc *scope) misplaced(e clause.IN) *column {
+	name, ok := first(e.Values).(string)
+	if !ok || len(e.Values) < 2 || e.Column != clause.PrimaryColumn {
+		return nil
+	}
+	if s := sc.stmt.Schema; s == nil || s.PrioritizedPrimaryField == nil || s.PrioritizedPrimaryField.DataType == schema.String {
+		return nil
+	}
+	c, _, _ := sc.columnOf(name)
+	return c
 }
 
 func (sc *scope) answer(c *column, name clause.Column, value any, negated bool) (clause.Expression, bool, error) {

@@ -90,6 +90,8 @@ func (l *lexer) token(at int) int {
 		return l.add(number, "", at, end)
 	case c == '\'' || c == '"' || c == '`':
 		return l.quote(at, c)
+	case c == '$' && positional.MatchString(rest):
+		return l.add(number, "", at, at+1+span(rest[1:], isDigit)) // $1: GORM has filled it in already
 	case strings.HasPrefix(rest, "--"), strings.HasPrefix(rest, "/*"), c == '$', c == '\\', c < ' ':
 		// What follows may be read in more than one way. One opaque token is
 		// enough for the text not to be understood where that matters.
@@ -164,6 +166,10 @@ func (l *lexer) at(at int) int {
 }
 
 var numeral = regexp.MustCompile(`^(?:0[xX][0-9a-fA-F]+|[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)`)
+
+// positional is a parameter of Postgres. $1( and $1: are more to SQLite, and $a$
+// begins a literal.
+var positional = regexp.MustCompile(`^\$[0-9]+(?:[^$:(0-9A-Za-z_\x80-\xff]|$)`)
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 

@@ -1,7 +1,6 @@
 package gormcrypt
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -49,11 +48,7 @@ func unregistered(model, reason string) error {
 // database has, and leaves the error among the values, which GORM hands on to the
 // statement around.
 func refuse(stmt *gorm.Statement, clause string, err error) {
-	// Row returns nil for a statement with an error, where no callback of ours
-	// makes a row of it: then the database alone refuses the name.
-	if rows, ok := stmt.Settings.Load(rowsKey); !ok || rows != false || stmt.DryRun || bindingOf(stmt.DB.NamingStrategy) != nil {
-		stmt.AddError(err)
-	}
+	fail(stmt, err)
 	stmt.Vars = append(stmt.Vars, refusedValue{err})
 	if clause != "" {
 		stmt.WriteString(clause + " ")
@@ -61,14 +56,15 @@ func refuse(stmt *gorm.Statement, clause string, err error) {
 	stmt.DB.Dialector.QuoteTo(&stmt.SQL, poisonName(err))
 }
 
-// explain makes the error of a statement whose sub-query was refused that of the
-// sub-query: the database has said no more than that it does not know a name.
-func explain(db *gorm.DB) {
-	for _, v := range db.Statement.Vars {
-		if r, ok := v.(refusedValue); ok && !errors.Is(db.Error, r.err) {
-			db.Error = r.err
+// refusedAmong returns the error that a refused sub-query has left among the
+// values of the statement around it, or nil.
+func refusedAmong(vars []any) error {
+	for _, v := range vars {
+		if r, ok := v.(refusedValue); ok {
+			return r.err
 		}
 	}
+	return nil
 }
 
 // poisonName makes a name out of an error, without what quoting would cut it at.

@@ -194,7 +194,6 @@ func (b *binding) checkDest(stmt *gorm.Statement, columns []*column) error {
 
 // after opens what a statement has read into maps and lists of values.
 func (b *binding) after(db *gorm.DB) {
-	explain(db)
 	stmt := db.Statement
 	v, ok := stmt.Settings.Load(resultKey)
 	if !ok {

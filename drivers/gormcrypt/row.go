@@ -11,12 +11,12 @@ import (
 // rowsKey is the setting by which GORM tells Row (false) and Rows (true) apart.
 const rowsKey = "rows"
 
-// afterRow gives the caller of Row, who sees no error but the row's, that of the
-// statement: GORM would return nil, or for a prepared statement a row that panics.
-func afterRow(db *gorm.DB) {
-	explain(db)
-	if rows, ok := db.Statement.Settings.Load(rowsKey); ok && rows == false && db.Error != nil && !db.DryRun {
-		db.Statement.Dest = failedRow(db.Error)
+// fail gives a statement an error. Who called Row sees none but the row's: GORM
+// would return nil, or for a prepared statement a row that panics.
+func fail(stmt *gorm.Statement, err error) {
+	stmt.AddError(err)
+	if rows, ok := stmt.Settings.Load(rowsKey); ok && rows == false && !stmt.DryRun {
+		stmt.Dest = failedRow(err)
 	}
 }
 

@@ -43,6 +43,28 @@ func linesWith(text, word string) string {
 	return found
 }
 
+// noStoredCanary looks for the canary in every byte of a database. It says so once:
+// what is in a file stays there, and what follows is not to blame. It returns the
+// tables' bytes.
+func noStoredCanary(t testing.TB, db *gorm.DB, said *bool) []byte {
+	t.Helper()
+	tables, err := everyTable(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := databaseFiles(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for where, data := range map[string][]byte{"tables": tables, "database's files": files} {
+		if form := drivertest.FindCanary(data); form != "" && !*said {
+			*said = true
+			t.Errorf("the canary is in the %s: %s", where, form)
+		}
+	}
+	return tables
+}
+
 // everyTable returns every byte of every table, read past the plugin.
 func everyTable(db *gorm.DB) ([]byte, error) {
 	pool, err := db.DB()

@@ -57,9 +57,6 @@ func (l *log) render(db *gorm.DB) {
 // String is what the logger wrote.
 func (l *log) String() string { return l.sql.String() }
 
-// all is everything that was heard.
-func (l *log) all() string { return l.sql.String() + l.slog.String() + l.spans.String() }
-
 func (l *log) reset() {
 	l.sql.reset()
 	l.slog.reset()

@@ -103,8 +103,7 @@ func TestColdSchemas(t *testing.T) {
 		if n != 2+2*4 {
 			t.Errorf("%d rooms are found by their names, want 10", n)
 		}
-		leaked := false
-		checkClinics(t, warm, &leaked)
+		noStoredCanary(t, warm, new(bool))
 	})
 }
 
@@ -139,8 +138,7 @@ func TestTwoDatabases(t *testing.T) {
 		wg.Wait()
 		for i, db := range dbs {
 			noCanary(t, "two databases", nil, logs[i])
-			leaked := false
-			checkClinics(t, db, &leaked)
+			checkClinics(t, db, new(bool))
 		}
 		copyRoom(t, dbs[0], dbs[1])
 		var r Room

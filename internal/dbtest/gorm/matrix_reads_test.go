@@ -140,6 +140,11 @@ var scanning = []operation{
 		err := db.Model(&Room{}).Select("id", "name").Order("id").Scan(&r).Error
 		return r[0].Name + r[1].Name, err
 	}, secret(1) + secret(2), ""},
+	{"Scan into an unmarked part", func(db q) (any, error) {
+		var r []plainName
+		err := db.Model(&Room{}).Select("id", "name").Order("id").Scan(&r).Error
+		return r[0].Name + r[1].Name, err
+	}, "", ""},
 	{"Scan of a value", func(db q) (any, error) {
 		var s string
 		err := db.Model(&Room{}).Select("name").Where("id = 1").Scan(&s).Error
@@ -180,6 +185,25 @@ var scanning = []operation{
 		err := gormcrypt.AllowRaw(db).Raw("SELECT * FROM rooms WHERE floor = ?", 1).Scan(&r).Error
 		return roomNames(r, err)
 	}, secret(2) + " ", ""},
+	{"Raw and Find, into maps", func(db q) (any, error) {
+		var m []map[string]any
+		err := db.Raw("SELECT * FROM rooms WHERE floor = ? OR id IN (?) ORDER BY id", 1, fresh(db).Model(&Room{}).Select("id").Where("name = ?", secret(1))).Find(&m).Error
+		return say(len(m), m[0]["name"]), err
+	}, "2 " + secret(1), ""},
+	{"Raw and Scan of plain columns", func(db q) (any, error) {
+		var r []struct{ ID, Floor int }
+		err := db.Raw("SELECT id, floor FROM rooms WHERE floor = ?", 1).Scan(&r).Error
+		return say(len(r), r[0].Floor), err
+	}, "1 1", ""},
+	{"Raw of a union", func(db q) (any, error) {
+		var r []Room
+		err := db.Raw("? UNION ?", fresh(db).Model(&Room{}).Select("*").Where("name = ?", secret(1)), fresh(db).Model(&Room{}).Select("*").Where("name = ?", secret(2))).Find(&r).Error
+		return len(r), err
+	}, 2, ""},
+	{"Exec with a sub-query", func(db q) (any, error) {
+		tx := db.Exec("DELETE FROM rooms WHERE id IN (?)", fresh(db).Model(&Room{}).Select("id").Where("name = ?", secret(1)))
+		return tx.RowsAffected, tx.Error
+	}, int64(1), "rooms 2>1"},
 	{"Raw and Row", func(db q) (any, error) {
 		var s string
 		err := db.Raw("SELECT name FROM rooms WHERE name = ?", secret(1)).Row().Scan(&s)

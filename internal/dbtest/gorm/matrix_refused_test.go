@@ -1,6 +1,10 @@
 package gorm_test
 
 import (
+	"errors"
+	"strings"
+	"testing"
+
 	"gorm.io/gorm"
 
 	"github.com/fieldcrypt/go/fieldcrypt"
@@ -71,6 +75,16 @@ var refusing = []operation{
 	{"a literal for a plain column beside a refusal", func(db q) (any, error) {
 		return nil, db.Where("floor = ? AND name LIKE ?", 1, canary).Where("name = ?", canary).Find(&[]Room{}).Error
 	}, fieldcrypt.ErrQueryOnCiphertext, ""},
+	{"a name and several values", func(db q) (any, error) {
+		return nil, db.Where("name", canary, canary).Find(&[]Room{}).Error
+	}, fieldcrypt.ErrQueryOnCiphertext, ""},
+	{"a view", func(db q) (any, error) {
+		return nil, db.Migrator().CreateView("v", gorm.ViewOption{Query: fresh(db).Model(&Room{}).Select("id").Where("name = ?", canary)})
+	}, fieldcrypt.ErrQueryOnCiphertext, ""},
+	{"the text of ToSQL", func(db q) (any, error) {
+		text := db.ToSQL(func(tx q) q { return tx.Where("name = ?", canary).Find(&[]Room{}) })
+		return nil, db.Raw(text).Find(&[]Room{}).Error
+	}, fieldcrypt.ErrQueryOnCiphertext, ""},
 	{"a raw sub-query in Where", func(db q) (any, error) {
 		return nil, db.Where("clinic_id IN (?)", fresh(db).Raw("SELECT id FROM clinics WHERE name = ?", canary)).Find(&[]Room{}).Error
 	}, fieldcrypt.ErrQueryOnCiphertext, ""},
@@ -78,3 +92,48 @@ var refusing = []operation{
 
 // literal is a value written into the text.
 const literal = `'Zebra 7391-7391'`
+
+// TestUnclearNames: a name that more than one table may mean is refused, with the
+// way out, which works.
+func TestUnclearNames(t *testing.T) {
+	onEach(t, func(t *testing.T, d dialector) {
+		db, l := mode{}.clinics(t, d)
+		must(t, db.Exec("CREATE TABLE notes (room_id integer, name varchar(40))"))
+		must(t, db.Exec("INSERT INTO notes VALUES (2, 'plain')"))
+		for _, c := range []struct {
+			name           string
+			unclear, clear func(db q) q
+		}{
+			{name: "a sub-select of a plain table",
+				unclear: func(db q) q { return db.Where("id IN (SELECT room_id FROM notes WHERE name = ?)", "plain") },
+				clear:   func(db q) q { return db.Where("id IN (SELECT room_id FROM notes WHERE notes.name = ?)", "plain") }},
+			{name: "a sub-select that means the table around it",
+				unclear: func(db q) q {
+					return db.Where("EXISTS (SELECT 1 FROM notes WHERE room_id = rooms.id AND name = ?)", secret(2))
+				},
+				clear: func(db q) q {
+					return db.Where("EXISTS (SELECT 1 FROM notes WHERE room_id = rooms.id AND rooms.name = ?)", secret(2))
+				}},
+			{name: "two encrypted tables",
+				unclear: func(db q) q {
+					return db.Joins("JOIN clinics c ON c.id = rooms.clinic_id").Where("name = ?", secret(2))
+				},
+				clear: func(db q) q {
+					return db.Joins("JOIN clinics c ON c.id = rooms.clinic_id").Where("rooms.name = ? AND c.name = ?", secret(2), secret(1))
+				}},
+			{name: "a name of no table",
+				unclear: func(db q) q { return db.Where("r.name = ?", secret(2)) },
+				clear:   func(db q) q { return db.Where("rooms.name = ?", secret(2)) }},
+		} {
+			var rooms []Room
+			err := c.unclear(fresh(db)).Find(&rooms).Error
+			if !errors.Is(err, fieldcrypt.ErrQueryOnCiphertext) || !strings.Contains(err.Error(), "qualify the column with its table") {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			noCanary(t, c.name, err, l)
+			if err := c.clear(fresh(db)).Find(&rooms).Error; err != nil || len(rooms) != 1 || rooms[0].Name != secret(2) {
+				t.Errorf("%s, qualified: %d rooms, %v", c.name, len(rooms), err)
+			}
+		}
+	})
+}

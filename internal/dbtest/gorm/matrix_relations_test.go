@@ -274,6 +274,26 @@ var within = []operation{
 			return tx.Create(&Clinic{Name: secret(3)}).Error
 		})
 	}, nil, "clinics 1 2>1 3"},
+	{"refusal of a sub-query in a transaction", func(db q) (any, error) {
+		return nil, db.Transaction(func(tx q) error {
+			sub := fresh(tx).Model(&Clinic{}).Select("id").Where("name LIKE ?", canary)
+			var n int
+			for _, err := range []error{
+				tx.Where("clinic_id IN (?)", sub).Find(&[]Room{}).Error,
+				tx.Model(&Room{}).Where("clinic_id IN (?)", sub).Update("floor", 1).Error,
+				tx.Where("clinic_id IN (?)", sub).Delete(&Room{}).Error,
+				tx.Model(&Room{}).Select("floor").Where("clinic_id IN (?)", sub).Row().Scan(&n),
+				tx.Model(&Clinic{}).Joins("JOIN (?) AS c ON c.id = clinics.id", sub).Count(new(int64)).Error,
+				tx.Exec("UPDATE rooms SET floor = 1 WHERE clinic_id IN (?)", sub).Error,
+				tx.Raw("SELECT floor FROM rooms WHERE clinic_id IN (?)", sub).Row().Scan(&n),
+			} {
+				if !errors.Is(err, fieldcrypt.ErrQueryOnCiphertext) {
+					return fmt.Errorf("not refused: %w", err)
+				}
+			}
+			return tx.Create(&Clinic{Name: secret(3)}).Error // the transaction goes on
+		})
+	}, nil, "clinics 1 2>1 3"},
 	{"one connection", func(db q) (any, error) {
 		var c Clinic
 		return held(&c, db.Connection(func(tx q) error { return tx.First(&c, "name = ?", secret(2)).Error }))

@@ -88,8 +88,7 @@ func TestDryRun(t *testing.T) {
 				noCanary(t, s.name, tx.Error, l)
 			})
 		}
-		leaked := false
-		checkClinics(t, db, &leaked)
+		checkClinics(t, db, new(bool))
 		if got := state(t, db); got != seeded {
 			t.Errorf("the rows are %s", got)
 		}

@@ -95,19 +95,7 @@ func checkStored(t testing.TB, db *gorm.DB, l *log) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tables, err := everyTable(db)
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := databaseFiles(db)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for where, data := range map[string][]byte{"tables": tables, "database's files": files} {
-		if form := drivertest.FindCanary(data); form != "" {
-			t.Errorf("the canary is in the %s: %s", where, form)
-		}
-	}
+	noStoredCanary(t, db, new(bool))
 	noCanary(t, "statement", nil, l)
 	for _, column := range patientColumns {
 		rows, err := pool.Query("SELECT " + column + " FROM patients")

@@ -43,15 +43,14 @@ var modes = []mode{
 	{name: "WithoutHooks", session: &gorm.Session{SkipHooks: true, PrepareStmt: true}},
 	{
 		name:   "Batches",
-		config: gorm.Config{CreateBatchSize: 1, FullSaveAssociations: true, AllowGlobalUpdate: true},
+		config: gorm.Config{CreateBatchSize: 1, FullSaveAssociations: true, AllowGlobalUpdate: true}, replicas: before,
 		not: []string{
 			"Create maps",                // gives the second one's key to the first
 			"Create an array",            // panics
 			"Update of all, not allowed", // is
 		},
 	},
-	{name: "Replicas", replicas: after},
-	{name: "ReplicasPrepared", config: gorm.Config{PrepareStmt: true, TranslateError: true}, replicas: before},
+	{name: "Replicas", config: gorm.Config{PrepareStmt: true}, replicas: after},
 }
 
 // run runs a case of a test, if GORM can do it in the mode.
