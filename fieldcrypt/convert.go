@@ -21,6 +21,15 @@ func (f *Field) Convert(v any) (reflect.Value, error) {
 	return out, nil
 }
 
+// Convert is [Field.Convert] for a plain field that values are bound to.
+func (p *PlainField) Convert(v any) (reflect.Value, error) {
+	out, err := p.codec.convert(v, p.Type)
+	if err != nil {
+		return reflect.Value{}, &Error{Op: "convert", Model: p.Model.Name, Field: p.Path, Column: p.Column, Err: err}
+	}
+	return out, nil
+}
+
 func (c *codec) convert(v any, to reflect.Type) (reflect.Value, error) {
 	rv := reflect.ValueOf(v)
 	if rv.IsValid() && rv.Type() == to {

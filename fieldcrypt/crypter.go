@@ -2,6 +2,7 @@ package fieldcrypt
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 
 	"github.com/fieldcrypt/go/keymgr"
@@ -13,20 +14,31 @@ type Config struct {
 	// version: "mrn_v1". A transform that gives other results needs a new name,
 	// a new index name and a new column. Defaults to none.
 	Transforms map[string]func(string) (string, error)
+	// AllowPlaintextFallback lets fields tagged plain=<column>,fallback be read
+	// from their plaintext column while their encrypted one is NULL. Who can
+	// write the database can then make the application believe any plaintext: it
+	// is for the time between the first deploy of an adoption and the end of its
+	// backfill. Each such read is told to the Observer and the Logger, one of
+	// which must be set. Defaults to false.
+	AllowPlaintextFallback bool
+	// Observer is told what must be accounted for. Defaults to nil: nobody.
+	Observer Observer
+	// Logger gets a warning for what must be accounted for. Defaults to nil: silent.
+	Logger *slog.Logger
 }
 
 // Crypter seals, opens and indexes fields. Drivers are made with it. It is safe
 // for concurrent use, and prints as nothing but its name.
 type Crypter struct {
-	keys       *keymgr.Manager
-	transforms map[string]func(string) (string, error)
-	models     sync.Map // reflect.Type -> *modelResult
-	records    recordCache
+	keys    *keymgr.Manager
+	cfg     Config
+	models  sync.Map // reflect.Type -> *modelResult
+	records recordCache
 }
 
 // New returns a Crypter on the keys of a Manager, which the caller closes.
 func New(keys *keymgr.Manager, cfg Config) *Crypter {
-	return &Crypter{keys: keys, transforms: cfg.Transforms}
+	return &Crypter{keys: keys, cfg: cfg}
 }
 
 // Keys returns the Manager that the Crypter was made with.

@@ -19,6 +19,9 @@ var (
 	ErrNotRegistered = errors.New("model is not registered")
 	// ErrUnsupported: the driver does not do this with encrypted fields.
 	ErrUnsupported = errors.New("operation is not supported on encrypted fields")
+	// ErrSchema: a table of the database is not what the model needs: a column,
+	// type, CHECK or index is missing or another.
+	ErrSchema = errors.New("database schema does not fit the model")
 
 	// ErrNotSealed: the column holds something that is no stored value of ours:
 	// plaintext, a foreign ciphertext, or a value cut short.

@@ -11,7 +11,7 @@ import (
 
 // Tests that seal, open, wrap, index and search; they run once more where only
 // approved algorithms are allowed.
-const fipsTests = "^(TestFIPSChild|TestSealedValueOpens|TestNullIsNull|TestTenants|TestBoundValuesOpenInTheirRowOnly|TestIndexTermsFindWhatWasWritten|TestEveryBitAndEveryByteOfAValueMatters)$"
+const fipsTests = "^(TestFIPSChild|TestSealedValueOpens|TestNullIsNull|TestTenants|TestBoundValuesOpenInTheirRowOnly|TestIndexTermsFindWhatWasWritten|TestEveryBitAndEveryByteOfAValueMatters|TestAppendSealPutsARowIntoOneBuffer|TestAppendIndexIsIndex|TestNextRowHasItsOwnSalts)$"
 
 func TestEverythingRunsUnderFIPS140Only(t *testing.T) {
 	cmd := exec.Command(os.Args[0], "-test.run="+fipsTests, "-test.v")

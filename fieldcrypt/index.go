@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/fieldcrypt/go/internal/frame"
 	"github.com/fieldcrypt/go/internal/transform"
@@ -51,6 +52,7 @@ type BlindIndex struct {
 
 	PerTenant bool
 	parts     []indexPart
+	fixed     *fixed // nil: the frame is made each time
 }
 
 type indexPart struct {
@@ -127,27 +129,27 @@ func (p indexPart) appendIndexed(dst []byte, v reflect.Value) (_ []byte, ok bool
 		if p.transform == nil {
 			return dst, true, nil
 		}
-		text := string(dst[start+1:])
-		out, err := p.transform.Apply(dst[:start+1], text)
+		empty := len(dst) == start+1
+		out, err := p.transform.Rewrite(dst, start+1)
 		if err != nil {
 			return dst, false, wrongType("the index transform %s refused the value", p.transform)
 		}
-		return out, len(out) > start+1 || text == "", nil
+		return out, len(out) > start+1 || empty, nil
 	}
 	return dst, true, nil
 }
 
 // input appends the PRF input of an index: frame('i'; domain, tenant, table,
-// name, value...). ok is false if the index is NULL.
-func (ix *BlindIndex) input(dst []byte, tenant string, values []reflect.Value) (_ []byte, ok bool, err error) {
+// name, value...). ok is false if the index is NULL. at is what is fixed, or nil.
+func (ix *BlindIndex) input(dst []byte, at *fixed, tenant string, values []reflect.Value) (_ []byte, ok bool, err error) {
 	if len(values) != len(ix.parts) {
 		return dst, false, fmt.Errorf("%w: the index has %d fields, %d values were given", ErrUnsearchable, len(ix.parts), len(values))
 	}
-	dst = frame.Begin(dst, frame.Index, 4+len(values))
-	dst = frame.AppendString(dst, ix.Domain)
-	dst = frame.AppendString(dst, tenant)
-	dst = frame.AppendString(dst, ix.Table)
-	dst = frame.AppendString(dst, ix.Name)
+	if at != nil {
+		dst = append(dst, at.frame...)
+	} else {
+		dst = appendHead(dst, frame.Index, 4+len(values), ix.Domain, tenant, ix.Table, ix.Name)
+	}
 	for i, part := range ix.parts {
 		if !values[i].IsValid() {
 			return dst, false, nil
@@ -170,15 +172,19 @@ func (ix *BlindIndex) input(dst []byte, tenant string, values []reflect.Value) (
 	return dst, true, nil
 }
 
-// compute returns key id | PRF(input), truncated to the index's bits.
-func (ix *BlindIndex) compute(key *keymgr.IndexKey, input []byte) []byte {
-	out := make([]byte, 4, 4+32)
-	binary.BigEndian.PutUint32(out, key.ID())
-	out = key.Compute(out, input)[:ix.Size()]
+// compute appends key id | PRF(input), truncated to the index's bits, to dst. The
+// input is in buf, and the whole PRF is computed there.
+func (ix *BlindIndex) compute(dst []byte, key *keymgr.IndexKey, buf *scratch) []byte {
+	n := len(buf.b)
+	buf.b = key.Compute(buf.b, buf.b)
+	dst = slices.Grow(dst, ix.Size())
+	dst = binary.BigEndian.AppendUint32(dst, key.ID())
+	dst = append(dst, buf.b[n:][:ix.Size()-4]...)
 	if spare := ix.Bits % 8; spare != 0 {
-		out[len(out)-1] &= 0xFF << (8 - spare)
+		dst[len(dst)-1] &= 0xFF << (8 - spare)
 	}
-	return out
+	buf.b = buf.b[:n]
+	return dst
 }
 
 // Terms returns what a search compares an index column with: the terms under
@@ -188,32 +194,51 @@ func (ix *BlindIndex) compute(key *keymgr.IndexKey, input []byte) []byte {
 // Errors: *Error matching [ErrUnsearchable] for NULL and for a value that the
 // transforms leave nothing of, [ErrWrongType], [ErrNoTenant], or an error of keys.
 func (c *Crypter) Terms(ctx context.Context, ix *BlindIndex, row Row, values ...any) ([][]byte, error) {
-	converted, err := ix.convert(values)
+	buf := getScratch()
+	defer buf.free()
+	keys, _, err := c.searchInput(ctx, ix, row, values, buf)
 	if err != nil {
 		return nil, err
 	}
+	return ix.terms(keys, buf), nil
+}
+
+// searchInput puts the PRF input of what is searched for into buf, and returns
+// the keys and the tenant of the search.
+func (c *Crypter) searchInput(ctx context.Context, ix *BlindIndex, row Row, values []any, buf *scratch) (*keymgr.Keys, string, error) {
+	converted, err := ix.convert(values)
+	if err != nil {
+		return nil, "", err
+	}
 	scope, err := c.scope(ctx, ix.Domain, ix.PerTenant, row.Tenant)
 	if err != nil {
-		return nil, ix.err("search", err, "")
+		return nil, "", ix.err("search", err, "")
 	}
-	keys, err := c.keys.Keys(ctx, scope)
+	at := ix.at(c)
+	keys, err := c.sealKeys(ctx, at, scope)
 	if err != nil {
-		return nil, ix.err("search", err, "")
+		return nil, "", ix.err("search", err, "")
 	}
-	buf := getScratch()
-	defer buf.free()
-	input, ok, err := ix.input(buf.b[:0], scope.Tenant, converted)
+	input, ok, err := ix.input(buf.b[:0], at, scope.Tenant, converted)
 	buf.b = input
-	if err != nil {
-		return nil, ix.err("search", err, "")
+	switch {
+	case err != nil:
+		return nil, "", ix.err("search", err, "")
+	case !ok:
+		return nil, "", ix.err("search", ErrUnsearchable, noTerm)
 	}
-	if !ok {
-		return nil, ix.err("search", ErrUnsearchable, noTerm)
-	}
+	return keys, scope.Tenant, nil
+}
+
+// terms computes the index of the input in buf under every live key.
+func (ix *BlindIndex) terms(keys *keymgr.Keys, buf *scratch) [][]byte {
 	live := keys.IndexKeys()
 	terms := make([][]byte, len(live))
+	all := make([]byte, 0, len(live)*ix.Size())
 	for i, k := range live {
-		terms[i] = ix.compute(k, input)
+		from := len(all)
+		all = ix.compute(all, k, buf)
+		terms[i] = all[from:len(all):len(all)]
 	}
-	return terms, nil
+	return terms
 }

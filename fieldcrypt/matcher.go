@@ -14,6 +14,7 @@ import (
 // holds what is searched for and prints nothing of it. It is immutable.
 type Matcher struct {
 	index  *BlindIndex
+	at     *fixed
 	tenant string
 	input  []byte // of the index, for the values that are searched for
 	terms  [][]byte
@@ -25,30 +26,13 @@ type Matcher struct {
 //
 // Errors: those of [Crypter.Terms].
 func (c *Crypter) Matcher(ctx context.Context, ix *BlindIndex, row Row, values ...any) (*Matcher, error) {
-	converted, err := ix.convert(values)
+	buf := getScratch()
+	defer buf.free()
+	keys, tenant, err := c.searchInput(ctx, ix, row, values, buf)
 	if err != nil {
 		return nil, err
 	}
-	scope, err := c.scope(ctx, ix.Domain, ix.PerTenant, row.Tenant)
-	if err != nil {
-		return nil, ix.err("search", err, "")
-	}
-	keys, err := c.keys.Keys(ctx, scope)
-	if err != nil {
-		return nil, ix.err("search", err, "")
-	}
-	m := &Matcher{index: ix, tenant: scope.Tenant}
-	var ok bool
-	if m.input, ok, err = ix.input(nil, scope.Tenant, converted); err != nil {
-		return nil, ix.err("search", err, "")
-	}
-	if !ok {
-		return nil, ix.err("search", ErrUnsearchable, noTerm)
-	}
-	for _, k := range keys.IndexKeys() {
-		m.terms = append(m.terms, ix.compute(k, m.input))
-	}
-	return m, nil
+	return &Matcher{ix, ix.at(c), tenant, bytes.Clone(buf.b), ix.terms(keys, buf)}, nil
 }
 
 // noTerm is the way out of a search that no index can answer.
@@ -83,7 +67,7 @@ func (m *Matcher) Terms() [][]byte { return m.terms }
 func (m *Matcher) Matches(values ...reflect.Value) (bool, error) {
 	buf := getScratch()
 	defer buf.free()
-	input, ok, err := m.index.input(buf.b[:0], m.tenant, values)
+	input, ok, err := m.index.input(buf.b[:0], m.at, m.tenant, values)
 	buf.b = input
 	if err != nil {
 		return false, m.index.err("search", err, "")

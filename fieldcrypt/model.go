@@ -38,6 +38,7 @@ type Field struct {
 	Indexes []*BlindIndex // those that this field is a part of; the tag's own first
 
 	codec *codec
+	fixed *fixed // nil: the frame is made each time
 }
 
 // PlainField is a field that is stored as it is and that values are bound to:
@@ -75,6 +76,12 @@ func (m *Model) Domains() []string {
 	}
 	slices.Sort(domains)
 	return slices.Compact(domains)
+}
+
+// PerTenant reports whether fields of the model have keys per tenant: its rows
+// belong to the tenants in the column of Tenant.
+func (m *Model) PerTenant() bool {
+	return slices.ContainsFunc(m.Fields, func(f *Field) bool { return f.PerTenant })
 }
 
 // Field returns the field with a Go selector, or nil.

@@ -136,6 +136,22 @@ func replacesInvalidUTF8(b []byte) bool {
 	return false
 }
 
+// size returns the length of what append appends for a base value, or 0 where
+// only append can say.
+func (c *codec) size(v reflect.Value) int {
+	switch c.form {
+	case formBytes, formString, formRawJSON:
+		return 1 + v.Len()
+	case formInt, formUint, formFloat:
+		return 1 + 8
+	case formBool:
+		return 1 + 1
+	case formTime:
+		return 1 + 16
+	}
+	return 0
+}
+
 func appendInstant(dst []byte, t time.Time) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, uint64(t.Unix()))
 	return binary.BigEndian.AppendUint32(dst, uint32(t.Nanosecond()))
@@ -167,6 +183,14 @@ func pad(b []byte, start, n int) []byte {
 		b = append(b, 0)
 	}
 	return b
+}
+
+// padded returns the length that pad makes of n, which it is itself for pad 0.
+func padded(n, pad int) int {
+	if pad == 0 {
+		return n
+	}
+	return (n/pad + 1) * pad
 }
 
 // unpad splits a typed plaintext into type and payload.

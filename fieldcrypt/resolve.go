@@ -37,6 +37,7 @@ func (p *parser) finish() {
 		}
 		identities[f.Identity()] = f.Field
 		p.claim(columns, f.Column, f.Path, f.Path)
+		f.fix(p.crypter)
 		m.Fields = append(m.Fields, f.Field)
 	}
 	for _, f := range p.fields {
@@ -115,6 +116,9 @@ func (p *parser) field(f taggedField) error {
 	if f.codec, err = planCodec(f.Type); err != nil {
 		return err
 	}
+	if err := p.crypter.checkFallback(f.Field); err != nil {
+		return err
+	}
 	if f.tag.bind != "" {
 		return p.bind(f)
 	}
@@ -167,6 +171,9 @@ func (p *parser) indexes(columns columnSet) {
 	}
 	names := map[string]bool{}
 	for _, ix := range m.Indexes {
+		if other, taken := columns[strings.ToLower(ix.Column+NextSuffix)]; taken {
+			p.fail(ix.Fields[0].Path, "the column %s is that of %s, and that of index %s while it is re-indexed; rename it", ix.Column+NextSuffix, other, ix.Column)
+		}
 		if id := ix.Table + "." + ix.Name; names[id] {
 			p.fail("", "two indexes have the name %s; give one of them an ID", id)
 		} else {
@@ -234,7 +241,7 @@ func (p *parser) parts(ix *BlindIndex, bits int, parts ...Part) error {
 			if !f.codec.isText() {
 				return fmt.Errorf("index %s: field %s of type %s: transforms work on text", ix.Column, f.Path, f.Type)
 			}
-			pipeline, err := transform.Parse(part.Transform, p.crypter.transforms)
+			pipeline, err := transform.Parse(part.Transform, p.crypter.cfg.Transforms)
 			if err != nil {
 				return fmt.Errorf("index %s: field %s: %w", ix.Column, f.Path, err)
 			}
@@ -243,5 +250,6 @@ func (p *parser) parts(ix *BlindIndex, bits int, parts ...Part) error {
 		ix.parts = append(ix.parts, resolved)
 		ix.Fields = append(ix.Fields, f)
 	}
+	ix.fix(p.crypter)
 	return nil
 }

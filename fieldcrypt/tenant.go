@@ -20,21 +20,33 @@ func TenantFrom(ctx context.Context) string {
 	return tenant
 }
 
+// TenantOf returns the tenant under which a row is written: the context's, or
+// rowTenant, the row's own, where the context names none.
+//
+// Errors: [ErrTenantMismatch] if they differ, [ErrNoTenant] if neither is there.
+func TenantOf(ctx context.Context, rowTenant string) (string, error) {
+	tenant := TenantFrom(ctx)
+	switch {
+	case tenant == "":
+		tenant = rowTenant
+	case rowTenant != "" && rowTenant != tenant:
+		return "", ErrTenantMismatch
+	}
+	if tenant == "" {
+		return "", ErrNoTenant
+	}
+	return tenant, nil
+}
+
 // scope is where values are sealed and searched: the context's tenant rules, and
 // the row's must not be another.
 func (c *Crypter) scope(ctx context.Context, domain string, perTenant bool, rowTenant string) (keymgr.Scope, error) {
 	if !perTenant {
 		return keymgr.Scope{Domain: domain}, nil
 	}
-	tenant := TenantFrom(ctx)
-	switch {
-	case tenant == "":
-		tenant = rowTenant
-	case rowTenant != "" && rowTenant != tenant:
-		return keymgr.Scope{}, ErrTenantMismatch
-	}
-	if tenant == "" {
-		return keymgr.Scope{}, ErrNoTenant
+	tenant, err := TenantOf(ctx, rowTenant)
+	if err != nil {
+		return keymgr.Scope{}, err
 	}
 	return keymgr.Scope{Domain: domain, Tenant: tenant}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/fieldcrypt/go/internal/frame"
 	"github.com/fieldcrypt/go/keymgr"
@@ -49,20 +50,26 @@ type Row struct {
 	Bound func(f *Field) (reflect.Value, error)
 }
 
-// appendAssociatedData appends frame('v'; domain, tenant, table, column[, bound]).
-func (f *Field) appendAssociatedData(dst []byte, tenant string, row *Row) ([]byte, error) {
+// associatedData returns frame('v'; domain, tenant, table, column[, bound]): what
+// is fixed, which must not be changed, or what it has put into *buf.
+func (f *Field) associatedData(buf *[]byte, at *fixed, tenant string, row *Row) (ad []byte, err error) {
+	if at != nil && f.Bind == nil {
+		return at.frame, nil
+	}
 	count := 4
 	if f.Bind != nil {
 		count++
 	}
-	dst = frame.Begin(dst, frame.Value, count)
-	dst = frame.AppendString(dst, f.Domain)
-	dst = frame.AppendString(dst, tenant)
-	dst = frame.AppendString(dst, f.Table)
-	dst = frame.AppendString(dst, f.Name)
-	if f.Bind == nil {
-		return dst, nil
+	ad = appendHead((*buf)[:0], frame.Value, count, f.Domain, tenant, f.Table, f.Name)
+	if f.Bind != nil {
+		ad, err = f.appendBound(ad, row)
 	}
+	*buf = ad
+	return ad, err
+}
+
+// appendBound appends the bound value as a part of the frame.
+func (f *Field) appendBound(dst []byte, row *Row) ([]byte, error) {
 	if row.Bound == nil {
 		return dst, fmt.Errorf("%w: the value is bound to field %s, which is not here", ErrUnsupported, f.Bind.Path)
 	}
@@ -124,7 +131,8 @@ func (c *Crypter) open(ctx context.Context, f *Field, id uint32, stored []byte, 
 	if err != nil {
 		return err
 	}
-	keys, err := c.keys.KeysFor(ctx, scope, id)
+	at := f.at(c)
+	keys, err := c.openKeys(ctx, at, scope, id)
 	if err != nil {
 		return err
 	}
@@ -134,8 +142,7 @@ func (c *Crypter) open(ctx context.Context, f *Field, id uint32, stored []byte, 
 	}
 	buf := getScratch()
 	defer buf.free()
-	ad, err := f.appendAssociatedData(buf.b[:0], scope.Tenant, row)
-	buf.b = ad
+	ad, err := f.associatedData(&buf.b, at, scope.Tenant, row)
 	if err != nil {
 		return err
 	}
@@ -164,27 +171,32 @@ func (c *Crypter) decrypt(key *keymgr.SealKey, stored, ad []byte, buf *scratch) 
 	if err != nil {
 		return nil, err
 	}
-	n := len(ad)
-	out, err := aead.Open(ad, nil, rest[saltSize:], ad) // appends behind ad
+	n := len(buf.b)
+	out, err := aead.Open(buf.b, nil, rest[saltSize:], ad) // appends, behind ad if that is there
 	if err != nil {
 		return nil, ErrAuthentication
 	}
-	buf.b = out
+	buf.b, buf.whole = out, false // Open writes nothing behind the plaintext
 	return out[n:], nil
 }
 
-// seal appends key id, salt, iv, ciphertext and tag to the two header bytes.
-func seal(key *keymgr.SealKey, record cipher.AEAD, salt *[saltSize]byte, plaintext, ad []byte) ([]byte, error) {
+// seal appends a stored value to dst.
+func seal(dst []byte, key *keymgr.SealKey, record cipher.AEAD, salt *[saltSize]byte, plaintext, ad []byte) ([]byte, error) {
 	if !key.RecordKeyed() {
 		ct, err := key.AEAD().Encrypt(plaintext, ad)
 		if err != nil {
 			return nil, fmt.Errorf("%w: Tink cannot encrypt with this key", keymgr.ErrKeysetInvalid)
 		}
-		return append([]byte{header0, header1}, ct...), nil
+		dst = slices.Grow(dst, headerSize+len(ct))
+		return append(append(dst, header0, header1), ct...), nil
 	}
-	out := make([]byte, headerSize+prefixSize+saltSize, Overhead+len(plaintext))
-	out[0], out[1], out[2] = header0, header1, tinkPrefix
-	binary.BigEndian.PutUint32(out[3:], key.ID())
-	copy(out[headerSize+prefixSize:], salt[:])
-	return record.Seal(out, nil, plaintext, ad), nil
+	dst = slices.Grow(dst, Overhead+len(plaintext))
+	return record.Seal(appendRecordHeader(dst, key.ID(), salt), nil, plaintext, ad), nil
+}
+
+// appendRecordHeader appends what stands before iv, ciphertext and tag.
+func appendRecordHeader(dst []byte, keyID uint32, salt *[saltSize]byte) []byte {
+	dst = append(dst, header0, header1, tinkPrefix)
+	dst = binary.BigEndian.AppendUint32(dst, keyID)
+	return append(dst, salt[:]...)
 }

@@ -18,7 +18,8 @@ func WithActor(ctx context.Context, actor string) context.Context {
 	return context.WithValue(ctx, actorKey{}, actor)
 }
 
-func actorFrom(ctx context.Context) string {
+// ActorFrom returns the actor of [WithActor], or "".
+func ActorFrom(ctx context.Context) string {
 	actor, _ := ctx.Value(actorKey{}).(string)
 	return actor
 }

@@ -20,6 +20,19 @@ func BenchmarkKeysCached(b *testing.B) {
 	})
 }
 
+func BenchmarkScopeKeysCached(b *testing.B) {
+	s := keymgrtest.New(b, "medical").ForScope(medical)
+	ctx := b.Context()
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := s.Keys(ctx); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
 func BenchmarkOpenScope(b *testing.B) {
 	m := keymgrtest.New(b, "medical")
 	ctx := b.Context()

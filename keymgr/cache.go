@@ -56,11 +56,10 @@ type opening struct {
 func (m *Manager) keys(ctx context.Context, e *entry) (*Keys, error) {
 	o := e.cached.Load()
 	if o != nil {
-		now := m.cfg.Now()
-		if now.Before(o.refreshAt) {
+		if m.before(o.refreshAt) {
 			return o.keys, nil
 		}
-		if now.Before(o.waitAt) {
+		if m.before(o.waitAt) {
 			if !o.claimed.Load() && o.claimed.CompareAndSwap(false, true) {
 				m.join(ctx, e, o, false)
 			}

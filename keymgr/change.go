@@ -50,7 +50,7 @@ func (m *Manager) change(ctx context.Context, s Scope, p Purpose, done string, e
 		return 0, err
 	}
 	next := func() (d *draft, err error) {
-		d = old.next(m.cfg.Now(), actorFrom(ctx))
+		d = old.next(m.cfg.Now(), ActorFrom(ctx))
 		keyID, err = edit(d)
 		return d, err
 	}
@@ -66,7 +66,7 @@ func (m *Manager) change(ctx context.Context, s Scope, p Purpose, done string, e
 	if err != nil {
 		return 0, err
 	}
-	m.cfg.Logger.Info(done, "scope", e.label, "purpose", p, "key", keyID, "version", keys.version, "actor", actorFrom(ctx))
+	m.cfg.Logger.Info(done, "scope", e.label, "purpose", p, "key", keyID, "version", keys.version, "actor", ActorFrom(ctx))
 	m.note(e, keys, began)
 	return keyID, nil
 }

@@ -71,12 +71,12 @@ func (m *Manager) create(ctx context.Context, e *entry) (*Keys, error) {
 	}
 	defer clear(dataKey)
 	keys, err := m.put(ctx, e, dataKey, wraps, m.cfg.Store.Create, func() (*draft, error) {
-		return firstDraft(e.scope, m.cfg.Now(), actorFrom(ctx))
+		return firstDraft(e.scope, m.cfg.Now(), ActorFrom(ctx))
 	})
 	if err != nil {
 		return nil, err
 	}
-	m.cfg.Logger.Info("keymgr: scope created", "scope", e.label, "actor", actorFrom(ctx), "keks", kekURIs(wraps))
+	m.cfg.Logger.Info("keymgr: scope created", "scope", e.label, "actor", ActorFrom(ctx), "keks", kekURIs(wraps))
 	return keys, nil
 }
 

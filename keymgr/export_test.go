@@ -8,3 +8,6 @@ func (m *Manager) Entries() (n int) {
 	})
 	return n
 }
+
+// HoldsKeys reports whether keys are cached where s looks for them.
+func (s *ScopeKeys) HoldsKeys() bool { return s.entry.Load().cached.Load() != nil }

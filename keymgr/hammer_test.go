@@ -19,6 +19,7 @@ func TestHammer(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		m := []*keymgr.Manager{f.Manager, other}[i%2]
+		s := m.ForScope(medical)
 		wg.Go(func() {
 			for n := 0; ; n++ {
 				select {
@@ -33,6 +34,10 @@ func TestHammer(t *testing.T) {
 				}
 				if _, err := k.SealKey(id); err != nil {
 					t.Errorf("SealKey: %v", err)
+				}
+				if k, err = s.KeysFor(t.Context(), id); err != nil {
+					t.Errorf("KeysFor of the scope: %v", err)
+					return
 				}
 				k.IndexKeys()[0].Compute(nil, []byte("x"))
 				if n%50 == 0 {

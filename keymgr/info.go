@@ -115,8 +115,7 @@ func (i *info) check(seal, index *keyset.Handle) error {
 	}
 	for _, r := range i.Reindex {
 		j := slices.IndexFunc(i.Index, func(k keyInfo) bool { return k.ID == r.Key })
-		plain, err := json.Marshal(r.Column)
-		if j < 0 || i.Index[j].State == stateDestroyed || r.Column == "" || err != nil || len(plain) != len(r.Column)+2 {
+		if j < 0 || i.Index[j].State == stateDestroyed || !plainJSON(r.Column) {
 			return fmt.Errorf("%w: the info names an impossible reindex", ErrKeysetInvalid)
 		}
 	}

@@ -38,6 +38,9 @@ func (k *Keys) Primary() *SealKey { return k.primary }
 // SealKey returns the key to open with: ErrUnknownKey if the scope has none
 // of this id, ErrKeyDisabled if it is disabled or destroyed.
 func (k *Keys) SealKey(id uint32) (*SealKey, error) {
+	if k.primary.id == id {
+		return k.primary, nil
+	}
 	key, known := k.sealKeys[id]
 	switch {
 	case !known:
@@ -62,6 +65,9 @@ func (k *Keys) IndexHandle() *keyset.Handle { return k.index }
 
 // knows reports whether the seal keyset has, or had, the key.
 func (k *Keys) knows(id uint32) bool {
+	if k.primary.id == id {
+		return true
+	}
 	_, ok := k.sealKeys[id]
 	return ok
 }
@@ -101,7 +107,7 @@ func (k *SealKey) AEAD() tink.AEAD { return k.aead }
 // use.
 type IndexKey struct {
 	id   uint32
-	macs *sync.Pool // of hash.Hash, keyed
+	macs *sync.Pool // of hash.Hash, keyed and reset
 }
 
 // ID returns the key id, which begins each blind index.
@@ -110,9 +116,9 @@ func (k *IndexKey) ID() uint32 { return k.id }
 // Compute appends the HMAC-SHA256 of input, 32 bytes, to dst.
 func (k *IndexKey) Compute(dst, input []byte) []byte {
 	mac := k.macs.Get().(hash.Hash)
-	mac.Reset()
 	mac.Write(input)
 	dst = mac.Sum(dst)
+	mac.Reset() // also wipes the end of input
 	k.macs.Put(mac)
 	return dst
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"sync"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
@@ -161,7 +160,7 @@ func newIndexKey(e *keyset.Entry, used *material) (*IndexKey, error) {
 	}
 	raw := keyBytes(key.KeyBytes())
 	// The closure holds the key bytes: nothing that prints an IndexKey gets at them.
-	macs := &sync.Pool{New: func() any { return hash.Hash(hmac.New(sha256.New, raw)) }}
+	macs := &sync.Pool{New: func() any { return hmac.New(sha256.New, raw) }}
 	return &IndexKey{id: e.KeyID(), macs: macs}, nil
 }
 

@@ -12,8 +12,9 @@ import (
 // Manager opens, caches and changes the keysets of scopes. It is safe for
 // concurrent use; make one per process, and Close it.
 type Manager struct {
-	cfg     Config
-	entries sync.Map // Scope to *entry
+	cfg      Config
+	ownClock bool     // cfg.Now is time.Now
+	entries  sync.Map // Scope to *entry
 
 	closed  atomic.Bool
 	closing context.Context // ends when Close begins
@@ -27,11 +28,12 @@ type Manager struct {
 // says AutoCreate, and is ErrScopeNotFound otherwise. A Config that cannot
 // work is ErrConfig.
 func Open(ctx context.Context, cfg Config) (*Manager, error) {
+	ownClock := cfg.Now == nil
 	cfg, err := cfg.complete()
 	if err != nil {
 		return nil, err
 	}
-	m := &Manager{cfg: cfg}
+	m := &Manager{cfg: cfg, ownClock: ownClock}
 	m.closing, m.cancel = context.WithCancel(context.Background())
 	if cfg.Lazy {
 		return m, nil
@@ -57,6 +59,10 @@ func (m *Manager) Close() error {
 	m.mu.Unlock()
 	m.cancel()
 	m.work.Wait()
+	m.entries.Range(func(_, e any) bool {
+		e.(*entry).cached.Store(nil) // a ScopeKeys may still point to it
+		return true
+	})
 	m.entries.Clear()
 	return nil
 }

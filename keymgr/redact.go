@@ -64,6 +64,21 @@ func (m *Manager) LogValue() slog.Value { return slog.StringValue(m.String()) }
 // MarshalJSON is String.
 func (m *Manager) MarshalJSON() ([]byte, error) { return marshal(m.String()) }
 
+// String names the domain; so do all the other formatters.
+func (s *ScopeKeys) String() string { return "keymgr.ScopeKeys{" + s.scope.Domain + "}" }
+
+// GoString is String.
+func (s *ScopeKeys) GoString() string { return s.String() }
+
+// Format writes String for every verb.
+func (s *ScopeKeys) Format(f fmt.State, _ rune) { format(f, s.String()) }
+
+// LogValue is String.
+func (s *ScopeKeys) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalJSON is String.
+func (s *ScopeKeys) MarshalJSON() ([]byte, error) { return marshal(s.String()) }
+
 // String names the domain and the version; so do all the other formatters.
 func (k *Keys) String() string {
 	return fmt.Sprintf("keymgr.Keys{%s version %d}", k.scope.Domain, k.version)

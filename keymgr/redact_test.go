@@ -52,7 +52,7 @@ func TestNothingPrintsKeys(t *testing.T) {
 
 	values := map[string]any{
 		"Config": cfg, "*Config": &cfg, "Domain": cfg.Domains["medical"], "Domains": cfg.Domains,
-		"*Manager": f.Manager, "*Keys": k, "Keys": *k, "*SealKey": k.Primary(), "SealKey": *k.Primary(),
+		"*Manager": f.Manager, "*ScopeKeys": f.ForScope(medical), "*Keys": k, "Keys": *k, "*SealKey": k.Primary(), "SealKey": *k.Primary(),
 		"*IndexKey": k.IndexKeys()[0], "IndexKey": *k.IndexKeys()[0], "[]*IndexKey": k.IndexKeys(),
 		"Record": r, "*Record": &r, "Wrap": r.Wraps[0], "Wraps": r.Wraps, "KEK": f.kek,
 	}
@@ -104,6 +104,7 @@ func TestWhatIsPrintedInstead(t *testing.T) {
 		"keymgr.Domain{1 KEKs, 0 to decrypt only}":                       f.config().Domains["medical"],
 		"keymgr.Manager{medical, records}":                               f.Manager,
 		"keymgr.Keys{medical version 1}":                                 k,
+		"keymgr.ScopeKeys{medical}":                                      f.ForScope(medical),
 		fmt.Sprintf("keymgr.SealKey{%d}", k.Primary().ID()):              k.Primary(),
 		fmt.Sprintf("keymgr.IndexKey{%d}", k.IndexKeys()[0].ID()):        k.IndexKeys()[0],
 		"keymgr.Record{medical version 1, wrapped under test-kms://key}": f.record(medical),

@@ -42,7 +42,7 @@ func (m *Manager) Rewrap(ctx context.Context, s Scope) error {
 	sortWraps(wraps)
 	from, to := kekURIs(r.Wraps), kekURIs(wraps)
 	event := Event{
-		Scope: s, Version: r.Version, Kind: EventRewrapped, Actor: actorFrom(ctx), At: eventTime(m.cfg.Now()),
+		Scope: s, Version: r.Version, Kind: EventRewrapped, Actor: ActorFrom(ctx), At: eventTime(m.cfg.Now()),
 		Detail: fmt.Sprintf("from %s to %s", strings.Join(from, " "), strings.Join(to, " ")),
 	}
 	err = m.inStore(ctx, e, func(ctx context.Context) error {

@@ -79,6 +79,11 @@ const (
 	EventKeyAdded EventKind = "key-added"
 	// EventKeyPromoted records a new primary.
 	EventKeyPromoted EventKind = "key-promoted"
+	// EventReindexBegun records that a blind index, in Detail, is written under
+	// a second key.
+	EventReindexBegun EventKind = "reindex-begun"
+	// EventReindexEnded records that it no longer is.
+	EventReindexEnded EventKind = "reindex-ended"
 	// EventRewrapped records new wraps of the data key.
 	EventRewrapped EventKind = "rewrapped"
 )

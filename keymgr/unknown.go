@@ -89,11 +89,15 @@ func (m *Manager) KeysFor(ctx context.Context, s Scope, sealKeyID uint32) (*Keys
 	if err != nil {
 		return nil, err
 	}
+	return m.keysFor(ctx, e, sealKeyID)
+}
+
+func (m *Manager) keysFor(ctx context.Context, e *entry, id uint32) (*Keys, error) {
 	k, err := m.keys(ctx, e)
-	if err != nil || k.knows(sealKeyID) {
+	if err != nil || k.knows(id) {
 		return k, err
 	}
-	return m.seek(ctx, e, sealKeyID)
+	return m.seek(ctx, e, id)
 }
 
 // seek looks for newer keys than the cached ones, which lack the id.

@@ -30,32 +30,57 @@ type assignment struct {
 // assignments seals a list of assignments; upsert says that it may take over
 // values of the row that was to be inserted.
 func (sc *scope) assignments(set clause.Set, upsert bool) (clause.Set, error) {
-	var sealer *fieldcrypt.Sealer // one for all: the columns of a row share a salt
-	out := slices.Clone(set)
-	var done []assignment
+	columns := make([]*column, len(set))
+	known := false
 	for i, a := range set {
 		c, err := sc.target(a.Column.Name)
 		if err != nil {
 			return nil, err
 		}
+		for _, other := range columns[:i] {
+			if c != nil && other != nil && other.key() == c.key() {
+				return nil, twice(c)
+			}
+		}
+		columns[i] = c
+		known = known || c != nil
+	}
+	u, err := sc.rowOfUpdate(set, columns, upsert)
+	if err != nil {
+		return nil, err
+	}
+	if !upsert {
+		u.keep()
+	}
+	if known {
+		if err := sc.keysReady(); err != nil {
+			return nil, err
+		}
+	}
+	sealer := sc.b.crypter.Sealer(sc.stmt.Context, u.row) // one for all: the columns of a row share a salt
+	out := slices.Clone(set)
+	var done []assignment
+	for i, a := range set {
+		c := columns[i]
 		if c == nil {
 			if out[i].Value, _, err = sc.value(a.Value); err != nil {
 				return nil, err
 			}
+			if t := sc.main().tenant(); u.tenant != nil && t != nil && strings.EqualFold(unquote(a.Column.Name), t.name) {
+				out[i].Value = u.tenant
+			}
 			continue
-		}
-		if slices.ContainsFunc(done, func(d assignment) bool { return d.column.key() == c.key() }) {
-			return nil, twice(c)
 		}
 		if upsert && isExcluded(a.Value, c) {
 			done = append(done, assignment{column: c, excluded: true})
+			if c.plain != "" {
+				out = append(out, clause.Assignment{Column: clause.Column{Name: c.plain}, Value: clause.Column{Table: "excluded", Name: c.plain}})
+			}
 			continue
 		}
-		if err := sc.keysReady(); err != nil {
-			return nil, err
-		}
-		if sealer == nil {
-			sealer = sc.b.crypter.Sealer(sc.stmt.Context, fieldcrypt.Row{})
+		if u.mixed && len(c.companions()) > 0 {
+			return nil, fieldErr("write", c.field, fieldcrypt.ErrUnsupported,
+				"one value for rows that are bound or belong to different tenants; upsert row by row, or take the inserted value (clause.AssignmentColumns)")
 		}
 		stored, input, err := sc.b.seal(sealer, c, a.Value)
 		if err != nil {
@@ -63,18 +88,23 @@ func (sc *scope) assignments(set clause.Set, upsert bool) (clause.Set, error) {
 		}
 		out[i].Value = stored
 		done = append(done, assignment{column: c, input: input, null: stored == nil})
+		if c.plain != "" {
+			plain, err := adoptedOf(c, input)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, clause.Assignment{Column: clause.Column{Name: c.plain}, Value: plain})
+		}
 	}
 	if len(done) == 0 {
 		return out, nil
 	}
 	for _, ix := range sc.main().indexes() {
-		a, ok, err := indexAssignment(sealer, ix, done)
+		more, err := indexAssignments(sealer, ix, done)
 		if err != nil {
 			return nil, err
 		}
-		if ok {
-			out = append(out, a)
-		}
+		out = append(out, more...)
 	}
 	return out, nil
 }
@@ -84,9 +114,9 @@ func isExcluded(v any, c *column) bool {
 	return ok && strings.EqualFold(col.Table, "excluded") && strings.EqualFold(col.Name, c.name)
 }
 
-// indexAssignment returns what an index becomes when some of its columns do.
-func indexAssignment(sealer *fieldcrypt.Sealer, ix *index, done []assignment) (clause.Assignment, bool, error) {
-	out := clause.Assignment{Column: clause.Column{Name: ix.name}}
+// indexAssignments returns what an index becomes when some of its columns do, in
+// its second column too while it is moved to another key.
+func indexAssignments(sealer *fieldcrypt.Sealer, ix *index, done []assignment) ([]clause.Assignment, error) {
 	var inputs []reflect.Value
 	excluded, null := 0, false
 	for _, c := range ix.columns {
@@ -100,49 +130,36 @@ func indexAssignment(sealer *fieldcrypt.Sealer, ix *index, done []assignment) (c
 		null = null || done[at].null
 		inputs = append(inputs, done[at].input)
 	}
-	switch {
-	case len(inputs) == 0:
-		return out, false, nil
-	case null:
-		return out, true, nil // one NULL makes the index NULL, whatever the others are
-	case excluded == len(ix.columns):
-		out.Value = clause.Column{Table: "excluded", Name: ix.name}
-		return out, true, nil
-	case excluded > 0 || len(inputs) < len(ix.columns):
-		return out, false, fieldErr("write", ix.columns[0].field, fieldcrypt.ErrUnsupported,
+	if len(inputs) == 0 {
+		return nil, nil
+	}
+	whole := len(inputs) == len(ix.columns)
+	if !null && (excluded > 0 && excluded < len(ix.columns) || !whole) {
+		return nil, fieldErr("write", ix.columns[0].field, fieldcrypt.ErrUnsupported,
 			"the index "+ix.name+" is over several fields and would no longer fit; write all its fields in one statement")
 	}
-	computed, err := sealer.Index(ix.blind, inputs...)
-	out.Value = term(computed)
-	return out, true, err
-}
-
-// onConflict rewrites an upsert: a conflict on an encrypted column is one on its
-// index.
-func (sc *scope) onConflict(e clause.Expression) (clause.Expression, error) {
-	on, ok := e.(clause.OnConflict)
-	if !ok || len(sc.reg.tables) == 0 {
-		return e, nil
+	computed := !null && excluded == 0
+	if !computed {
+		inputs = make([]reflect.Value, len(ix.columns)) // NULL: one makes the index NULL, whatever the others are
 	}
-	on.Columns = slices.Clone(on.Columns)
-	for i, col := range on.Columns {
-		c := sc.main().column(strings.ToLower(unquote(col.Name)))
-		if c == nil {
-			continue
-		}
-		ix := sc.searchIndex(c)
-		if ix == nil {
-			return nil, sc.unindexed(c)
-		}
-		on.Columns[i].Name = ix.name
-	}
-	var err error
-	if on.DoUpdates, err = sc.assignments(on.DoUpdates, true); err != nil {
+	first, err := sealer.Index(ix.blind, inputs...)
+	if err != nil {
 		return nil, err
 	}
-	if on.Where.Exprs, _, err = sc.conditions(on.Where.Exprs); err != nil {
+	next, moving, err := sealer.NextIndex(ix.blind, inputs...)
+	if err != nil {
 		return nil, err
 	}
-	on.TargetWhere.Exprs, _, err = sc.conditions(on.TargetWhere.Exprs)
-	return on, err
+	assign := func(name string, b []byte) clause.Assignment {
+		a := clause.Assignment{Column: clause.Column{Name: name}, Value: term(b)}
+		if excluded > 0 && !null {
+			a.Value = clause.Column{Table: "excluded", Name: name}
+		}
+		return a
+	}
+	out := []clause.Assignment{assign(ix.name, first)}
+	if moving {
+		out = append(out, assign(ix.next(), next))
+	}
+	return out, nil
 }

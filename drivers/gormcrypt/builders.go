@@ -13,7 +13,7 @@ var rewriters = map[string]func(*scope, clause.Expression) (clause.Expression, e
 	"VALUES":      (*scope).insertValues,
 	"SET":         (*scope).updateSet,
 	"ON CONFLICT": (*scope).onConflict,
-	"WHERE":       (*scope).where,
+	"WHERE":       (*scope).whereClause,
 	"FROM":        (*scope).fromClause,
 	"SELECT":      (*scope).selectClause,
 	"GROUP BY":    (*scope).groupBy,
@@ -89,6 +89,20 @@ func (b *binding) intact(db *gorm.DB) bool {
 		}
 	}
 	return true
+}
+
+// whereClause rewrites the conditions of a statement, and keeps it to the tenant
+// and the bound row that it needs.
+func (sc *scope) whereClause(e clause.Expression) (clause.Expression, error) {
+	sc.inWhere = true
+	out, err := sc.where(e)
+	if err != nil {
+		return nil, err
+	}
+	if conds := append(sc.restrictions(), sc.restricted...); len(conds) > 0 {
+		return restricting(out, conds), nil
+	}
+	return out, nil
 }
 
 func (sc *scope) where(e clause.Expression) (clause.Expression, error) {

@@ -38,7 +38,9 @@ func (r *rewriter) comparison(c *column, i, end int) (next int, err error) {
 	if !r.ends(at) {
 		return 0, onCiphertext(c, "inside an expression")
 	}
+	r.inner = r.insideOf(r.level[i])
 	in, err := r.oneOf(c, values, negated)
+	r.inner = unknown
 	if err != nil {
 		return 0, err
 	}
@@ -48,6 +50,20 @@ func (r *rewriter) comparison(c *column, i, end int) (next int, err error) {
 	}
 	r.out.pieces, r.done, r.last = append(r.out.pieces, in), r.tokens[at-1].end, c
 	return at, nil
+}
+
+// insideOf says how conditions of a level count: those of a sub-select for
+// themselves, whatever stands around it.
+func (r *rewriter) insideOf(level int) answer {
+	if level == 0 {
+		return unknown
+	}
+	for i, t := range r.tokens {
+		if r.level[i] == level && (t.is("case") || t.is("not") && !r.peek(i-1).is("is") && !r.peek(i+1).is("in", "exists")) {
+			return no
+		}
+	}
+	return yes
 }
 
 // list reads what follows IN: a placeholder, or some in parentheses.
@@ -119,10 +135,14 @@ func (r *rewriter) ends(i int) bool {
 		t.kind == word && endsFrom[t.name]
 }
 
+// operators are the words that an error may name: others may be a value that
+// somebody has left without quotes.
+var operators = wordSet("like", "ilike", "between", "similar", "glob", "regexp", "match", "collate", "is", "in", "isnull", "notnull", "asc", "desc")
+
 // describe names an operator for an error.
 func describe(t token) string {
 	switch {
-	case t.kind == word:
+	case t.kind == word && operators[t.name]:
 		return strings.ToUpper(t.name)
 	case t.is("=", "<>", "!="):
 		return "comparison with something else than a placeholder"

@@ -42,6 +42,22 @@
 // Count, Pluck, maps, Scan, Rows, DryRun, OR, NOT, joins, sub-queries, Update and
 // Delete are refused over it: read the rows, and go on with their primary keys.
 //
+// # The schema
+//
+// AutoMigrate makes encrypted columns with what keeps plaintext out of them: on
+// Postgres the domain fieldcrypt_value, on SQLite a CHECK. It adds them and their
+// index columns to tables with rows, which have NULL there until they are written
+// or re-indexed, and never converts a column of plaintext; neither does another
+// model of the table, nor Exec. Call [Check] where the application starts and
+// after migrations that were written by hand: it names each difference between
+// models and tables, and changes nothing.
+//
+// Who renames an encrypted column renames its index column too, and keeps its
+// identity by the option id=. The migrator's CreateIndex and HasIndex know an
+// index by its name or its index column ("mrn_bidx"). On SQLite, GORM makes a
+// table anew to change or drop a column, without the indexes that its models do
+// not have; where rows of other tables would go with it, that is refused.
+//
 // # Limits
 //
 // Models with keys per tenant, bind= or plain= are refused at start. Updating one

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm/schema"
@@ -42,8 +43,12 @@ func (b *binding) addIndex(s *schema.Schema, t *table, blind *fieldcrypt.BlindIn
 		delete(sf.TagSettings, "UNIQUE")
 	}
 	t.addIndex(ix)
+	ours := !slices.ContainsFunc(blind.Fields, func(f *fieldcrypt.Field) bool { return s.FieldsByBindName[f.Path].IgnoreMigration })
+	if !ours { // whoever makes the encrypted column makes this one too
+		tag, unique = "", false
+	}
 	vf := virtualField(s, ix.name, tag)
-	vf.Unique = unique
+	vf.Unique, vf.IgnoreMigration = unique, !ours
 	s.Fields = append(s.Fields, vf)
 	s.DBNames = append(s.DBNames, ix.name)
 	s.FieldsByDBName[ix.name] = vf
@@ -58,7 +63,7 @@ func virtualField(s *schema.Schema, name, tag string) *schema.Field {
 	return &schema.Field{
 		Name: name, DBName: name, BindNames: []string{name}, EmbeddedBindNames: []string{name},
 		DataType: schema.Bytes, GORMDataType: schema.Bytes,
-		FieldType: bytesType, IndirectFieldType: bytesType,
+		FieldType: bytesType, IndirectFieldType: reflect.TypeFor[indexTerm](), // asked by the migrator for the column's type
 		Schema: s, Tag: reflect.StructTag(fmt.Sprintf("gorm:%q", tag)), TagSettings: schema.ParseTagSetting(tag, ";"),
 		ReflectValueOf: func(context.Context, reflect.Value) reflect.Value { return reflect.New(bytesType).Elem() },
 		ValueOf:        func(context.Context, reflect.Value) (any, bool) { return nil, true },

@@ -19,7 +19,9 @@ type oneOf struct {
 	index     *index
 	terms     []any // sealed, or nil for a NULL in the list
 	negated   bool
-	exact     bool // false, and not NULL, where the index alone is NULL
+	exact     bool   // false, and not NULL, where the index alone is NULL
+	tenant    string // in which it holds; "" for columns without
+	plain     []any  // for rows whose encrypted column is NULL: what the plaintext column may be; nil for nothing
 }
 
 // oneOf makes the condition, with a term under every live key per value.
@@ -38,6 +40,16 @@ func (sc *scope) among(c *column, ix *index, values []any, negated bool) (*oneOf
 		return nil, err
 	}
 	in := &oneOf{column: c, index: ix, negated: negated, exact: sc.inverted && ix.blind.Partial()}
+	tenant, err := sc.searchTenant(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := sc.inTenant(in, tenant); err != nil {
+		return nil, err
+	}
+	if in.plain, err = sc.plainTerms(c, ix, values, tenant); err != nil {
+		return nil, err
+	}
 	width := len(ix.columns)
 	for i := 0; i < len(values); i += width {
 		tuple := values[i : i+width]
@@ -48,7 +60,7 @@ func (sc *scope) among(c *column, ix *index, values []any, negated bool) (*oneOf
 		if err := plainTuple(ix, tuple); err != nil {
 			return nil, err
 		}
-		terms, err := sc.b.crypter.Terms(sc.stmt.Context, ix.blind, fieldcrypt.Row{}, tuple...)
+		terms, err := sc.b.crypter.Terms(sc.stmt.Context, ix.blind, fieldcrypt.Row{Tenant: tenant}, tuple...)
 		if err != nil {
 			return nil, err
 		}
@@ -133,6 +145,20 @@ func (in *oneOf) Build(b clause.Builder) { in.build(b, in.negated) }
 func (in *oneOf) NegationBuild(b clause.Builder) { in.build(b, !in.negated) }
 
 func (in *oneOf) build(b clause.Builder, negated bool) {
+	if in.tenant != "" {
+		b.WriteByte('(')
+		defer func() {
+			b.WriteString(" AND ")
+			in.name(b, in.column.tenant.name)
+			b.WriteString(" = ")
+			b.AddVar(b, in.tenant)
+			b.WriteByte(')')
+		}()
+	}
+	if in.plain != nil {
+		in.buildPlain(b, negated)
+		return
+	}
 	// Where a transform leaves nothing of a value, the index is NULL and the
 	// column is not: such a row differs from every value that is searched for.
 	differs := negated && in.index.blind.Partial()
@@ -141,7 +167,7 @@ func (in *oneOf) build(b clause.Builder, negated bool) {
 		defer b.WriteByte(')')
 	}
 	in.name(b, in.index.name)
-	in.list(b, negated)
+	buildList(b, in.terms, negated)
 	if differs {
 		in.also(b, " OR (", " IS NULL", " AND ", " IS NOT NULL", ")")
 	} else if in.exact {
@@ -169,17 +195,33 @@ func (in *oneOf) name(b clause.Builder, name string) {
 	b.WriteQuoted(clause.Column{Table: in.table, Name: name})
 }
 
-func (in *oneOf) list(b clause.Builder, negated bool) {
-	if len(in.terms) == 1 {
+// buildPlain asks the plaintext column where the encrypted one is NULL. It is
+// never NULL itself because the index is.
+func (in *oneOf) buildPlain(b clause.Builder, negated bool) {
+	b.WriteString("((")
+	in.name(b, in.index.name)
+	b.WriteString(" IS NOT NULL AND ")
+	in.name(b, in.index.name)
+	buildList(b, in.terms, negated)
+	b.WriteString(") OR (")
+	in.name(b, in.column.name)
+	b.WriteString(" IS NULL AND ")
+	in.name(b, in.column.plain)
+	buildList(b, in.plain, negated)
+	b.WriteString("))")
+}
+
+func buildList(b clause.Builder, terms []any, negated bool) {
+	if len(terms) == 1 {
 		b.WriteString(map[bool]string{false: " = ", true: " <> "}[negated])
-		b.AddVar(b, in.terms[0])
+		b.AddVar(b, terms[0])
 		return
 	}
 	b.WriteString(map[bool]string{false: " IN (", true: " NOT IN ("}[negated])
-	if len(in.terms) == 0 {
+	if len(terms) == 0 {
 		b.WriteString("NULL")
 	}
-	for i, term := range in.terms {
+	for i, term := range terms {
 		if i > 0 {
 			b.WriteByte(',')
 		}

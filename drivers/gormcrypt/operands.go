@@ -106,8 +106,52 @@ func (sc *scope) foreign(e clause.Expression) error {
 	}
 	r := rewriter{scope: sc, vars: make([]any, strings.Count(text, "?"))}
 	r.parsed = parse(text, len(r.vars), nil, false)
+	r.skipWholeRows(e)
 	if err := r.run(); err != nil || r.last == nil {
 		return err
 	}
 	return onCiphertext(r.last, "inside a "+reflect.TypeOf(e).String())
 }
+
+// skipWholeRows passes over the columns of a sub-query of the generics API that
+// selects all of a table, which QueryFields makes GORM write out: it is SELECT *,
+// and the rest was built by our builders.
+func (r *rewriter) skipWholeRows(e clause.Expression) {
+	from := slices.IndexFunc(r.tokens, func(t token) bool { return t.is("from") })
+	if reflect.Indirect(reflect.ValueOf(e)).Type().PkgPath() != queryPath || from < 0 || !r.tokens[0].is("select") {
+		return
+	}
+	selected := map[string]bool{}
+	for i := 1; i < from; {
+		if !r.tokens[i].ident() {
+			return
+		}
+		end, path := r.path(i)
+		if end < from && !r.tokens[end].is(",") {
+			return
+		}
+		_, name := splitPath(path)
+		selected[name] = true
+		i = end + 1
+	}
+	whole := len(selected) > 1 // one column can be compared with a value
+	for _, ref := range r.levels[0].refs {
+		tables := r.reg.find(ref.path)
+		whole = whole && len(tables) > 0
+		for _, t := range tables {
+			for name := range t.columns {
+				whole = whole && selected[name]
+			}
+			for name := range t.indexes {
+				whole = whole && selected[name]
+			}
+		}
+	}
+	if !whole {
+		return
+	}
+	r.tokens, r.level, r.table = r.tokens[from:], r.level[from:], r.table[from:]
+}
+
+// queryPath is the package of GORM's own queries.
+var queryPath = reflect.TypeFor[gorm.DB]().PkgPath()

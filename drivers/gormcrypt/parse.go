@@ -179,3 +179,9 @@ func (p *parsed) path(i int) (end int, path string) {
 	}
 	return end, path
 }
+
+// pathAt returns the path that begins at token i.
+func (p *parsed) pathAt(i int) string {
+	_, path := p.path(i)
+	return path
+}

@@ -2,7 +2,6 @@ package gormcrypt
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 
 	"gorm.io/gorm"
@@ -26,9 +25,6 @@ func (b *binding) patch(s *schema.Schema) (*table, error) {
 	t := newTable(s.Table)
 	columns := map[*fieldcrypt.Field]*column{}
 	for _, f := range m.Fields {
-		if err := supported(f); err != nil {
-			return nil, err
-		}
 		sf := s.FieldsByBindName[f.Path]
 		if err := checkField(f, sf); err != nil {
 			return nil, err
@@ -36,7 +32,10 @@ func (b *binding) patch(s *schema.Schema) (*table, error) {
 		if err := b.nameColumn(s, f, sf); err != nil {
 			return nil, err
 		}
-		c := &column{sf.DBName, f}
+		c := &column{name: sf.DBName, field: f}
+		if err := addCompanions(s, c); err != nil {
+			return nil, err
+		}
 		columns[f] = c
 		t.addColumn(c)
 	}
@@ -47,29 +46,15 @@ func (b *binding) patch(s *schema.Schema) (*table, error) {
 	}
 	for _, f := range m.Fields {
 		sf := s.FieldsByBindName[f.Path]
-		b.patchField(sf, f)
+		b.patchField(sf, columns[f])
 		s.FieldsByName[sealedName(sf.DBName)] = sf
+		if f.Plain != "" {
+			if err := b.adopt(s, sf, columns[f]); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return t, nil
-}
-
-// supported refuses what this driver does not do yet.
-func supported(f *fieldcrypt.Field) error {
-	what := ""
-	switch {
-	case f.PerTenant:
-		what = "domains with keys per tenant"
-	case f.Bind != nil:
-		what = "bind="
-	case f.Plain != "":
-		what = "plain="
-	default:
-		return nil
-	}
-	return &fieldcrypt.Error{
-		Op: "model", Model: f.Model.Name, Field: f.Path, Table: f.Table, Column: f.Name,
-		Err: fmt.Errorf("%w: %w: gormcrypt has no %s yet", fieldcrypt.ErrModel, fieldcrypt.ErrUnsupported, what),
-	}
 }
 
 // nameColumn gives a struct, map or slice the column that GORM, which would take
@@ -103,8 +88,8 @@ func embeddedPrefix(t reflect.Type, sf *schema.Field) (prefix string) {
 
 var storedType = reflect.TypeFor[stored]()
 
-func (b *binding) patchField(sf *schema.Field, f *fieldcrypt.Field) {
-	valueOf := sf.ValueOf
+func (b *binding) patchField(sf *schema.Field, c *column) {
+	f, valueOf := c.field, sf.ValueOf
 	sf.ValueOf = func(ctx context.Context, v reflect.Value) (any, bool) {
 		value, zero := valueOf(ctx, v)
 		if value == nil { // inside an embedded nil pointer, or a nil interface
@@ -116,7 +101,7 @@ func (b *binding) patchField(sf *schema.Field, f *fieldcrypt.Field) {
 		if isNullInNil(ctx, sf, valueOf, v, value) {
 			return nil
 		}
-		return b.set(ctx, f, sf.ReflectValueOf(ctx, v), value)
+		return b.set(ctx, f, v, sf.ReflectValueOf(ctx, v), value)
 	}
 	sf.NewValuePool = holders{}
 	sf.DataType, sf.GORMDataType, sf.Size, sf.Precision, sf.Scale = schema.Bytes, schema.Bytes, 0, 0, 0
@@ -127,7 +112,7 @@ func (b *binding) patchField(sf *schema.Field, f *fieldcrypt.Field) {
 // isNullInNil reports whether NULL comes to a field of an embedded nil pointer,
 // which stays nil then.
 func isNullInNil(ctx context.Context, sf *schema.Field, valueOf func(context.Context, reflect.Value) (any, bool), v reflect.Value, value any) bool {
-	if holder, ok := value.(**stored); !ok || *holder != nil || len(sf.StructField.Index) == 1 {
+	if holder, ok := value.(**scanned); !ok || *holder != nil || len(sf.StructField.Index) == 1 {
 		return false
 	}
 	current, _ := valueOf(ctx, v)
@@ -135,14 +120,14 @@ func isNullInNil(ctx context.Context, sf *schema.Field, valueOf func(context.Con
 }
 
 // set gives a field what was read from a row, or what a caller gave for it.
-func (b *binding) set(ctx context.Context, f *fieldcrypt.Field, dst reflect.Value, value any) error {
+func (b *binding) set(ctx context.Context, f *fieldcrypt.Field, owner, dst reflect.Value, value any) error {
 	switch v := value.(type) {
-	case **stored:
+	case **scanned:
 		if *v == nil {
 			dst.SetZero()
 			return nil
 		}
-		return b.crypter.Open(ctx, f, **v, dst, fieldcrypt.Row{})
+		return b.crypter.Open(ctx, f, **v, dst, rowOf(f, owner))
 	case clause.Expression, *gorm.DB:
 		return nil // the database computes it: GORM's own fields stay as they are too
 	case []any: // GORM puts a sub-query into a list

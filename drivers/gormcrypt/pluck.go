@@ -11,19 +11,31 @@ import (
 )
 
 // fill gives the caller's destination the values of one column.
-func (b *binding) fill(db *gorm.DB, r *result, read []stored) error {
+func (b *binding) fill(db *gorm.DB, r *result, read any) error {
 	f := r.column.field
+	var values []reflect.Value // the zero Value is NULL
+	switch read := read.(type) {
+	case *[]stored:
+		for _, s := range *read {
+			opened := reflect.Value{}
+			if s != nil {
+				opened = reflect.New(f.Type).Elem()
+				if err := b.crypter.Open(db.Statement.Context, f, s, opened, fieldcrypt.Row{}); err != nil {
+					return err
+				}
+			}
+			values = append(values, opened)
+		}
+	case *[]map[string]any: // opened already, with what they depend on
+		for _, row := range *read {
+			values = append(values, reflect.ValueOf(row[r.column.name]))
+		}
+	}
 	list := r.value.Kind() == reflect.Slice && r.value.Type() != f.Type && r.value.Type().Elem().Kind() != reflect.Uint8
 	if list {
-		r.value.Set(reflect.MakeSlice(r.value.Type(), 0, len(read)))
+		r.value.Set(reflect.MakeSlice(r.value.Type(), 0, len(values)))
 	}
-	for _, s := range read {
-		opened := reflect.New(f.Type).Elem()
-		if s == nil {
-			opened = reflect.Value{}
-		} else if err := b.crypter.Open(db.Statement.Context, f, s, opened, fieldcrypt.Row{}); err != nil {
-			return err
-		}
+	for _, opened := range values {
 		dst := r.value
 		if list {
 			dst = reflect.New(r.value.Type().Elem()).Elem()

@@ -30,7 +30,7 @@ var recreate = regexp.MustCompile("^INSERT INTO `(.+)__temp`\\((.*)\\) SELECT (.
 func (b *binding) checkRaw(stmt *gorm.Statement) error {
 	text := stmt.SQL.String()
 	if strings.Contains(text, ddlError) {
-		return ddlRefused(text)
+		return b.registry.Load().ddlRefused(text)
 	}
 	reg := b.registry.Load()
 	if !reg.concerns(text) {
@@ -41,7 +41,7 @@ func (b *binding) checkRaw(stmt *gorm.Statement) error {
 		return nil
 	}
 	if p.tokens[0].kind == word && ddlWords[p.tokens[0].name] && !carriesQuery(p, text) {
-		return b.beforeDDL(stmt, p)
+		return b.beforeDDL(stmt, text)
 	}
 	if rawAllowed(stmt) {
 		return nil
@@ -61,12 +61,12 @@ func (b *binding) checkRaw(stmt *gorm.Statement) error {
 }
 
 // carriesQuery reports whether a statement that changes the schema does more:
-// CREATE TABLE AS copies rows, DO runs anything.
+// CREATE TABLE AS copies rows, DO runs anything, and so does a second statement.
 func carriesQuery(p *parsed, text string) bool {
 	if p.tokens[0].is("do") {
 		return text != createDomain
 	}
-	return anyWord(text, func(w string) bool { return w == "select" || w == "execute" })
+	return anyWord(text, func(w string) bool { return w == "select" || w == "execute" }) || strings.Contains(text, ";") && parseDDL(text).several()
 }
 
 // rawColumn returns an encrypted column that a text names beside its table.
@@ -78,7 +78,7 @@ func rawColumn(reg *registry, text string) (c *column) {
 	})
 	anyWord(text, func(w string) bool {
 		for _, t := range tables {
-			if c = t.columns[w]; c != nil {
+			if c = firstColumn(t.columns[w], t.plains[w]); c != nil {
 				return true
 			}
 		}

@@ -1,6 +1,7 @@
 package gormcrypt
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -43,20 +44,27 @@ func unregistered(model, reason string) error {
 	return &fieldcrypt.Error{Op: "statement", Model: model, Err: fmt.Errorf("%w: %s", fieldcrypt.ErrNotRegistered, reason), Hint: hint}
 }
 
-// rowsKey is the setting by which GORM tells Row (false) and Rows (true) apart.
-const rowsKey = "rows"
-
 // refuse makes a statement fail with err. The error alone is not enough: GORM
-// drops that of a sub-query, and Row would return nil. So it writes, in place of
-// the clause, a name that no database has.
+// drops that of a sub-query. So it writes, in place of the clause, a name that no
+// database has, and leaves the error among the values, which GORM hands on to the
+// statement around.
 func refuse(stmt *gorm.Statement, clause string, err error) {
-	if rows, ok := stmt.Settings.Load(rowsKey); !ok || rows != false || stmt.DryRun { // false: Row
-		stmt.AddError(err)
-	}
+	stmt.AddError(err)
+	stmt.Vars = append(stmt.Vars, refusedValue{err})
 	if clause != "" {
 		stmt.WriteString(clause + " ")
 	}
 	stmt.DB.Dialector.QuoteTo(&stmt.SQL, poisonName(err))
+}
+
+// explain makes the error of a statement whose sub-query was refused that of the
+// sub-query: the database has said no more than that it does not know a name.
+func explain(db *gorm.DB) {
+	for _, v := range db.Statement.Vars {
+		if r, ok := v.(refusedValue); ok && !errors.Is(db.Error, r.err) {
+			db.Error = r.err
+		}
+	}
 }
 
 // poisonName makes a name out of an error, without what quoting would cut it at.

@@ -19,17 +19,17 @@ func (sc *scope) find(qualifier, name string) (*column, error) {
 	case qualifier == "":
 		return sc.unqualified(name)
 	case qualifier == clause.CurrentTable:
-		return sc.main().column(name), nil
+		return sc.main().find(name)
 	}
 	_, alias := splitPath(qualifier)
 	for _, s := range sc.sources() {
 		if s.alias == alias {
-			return s.column(name), nil
+			return s.find(name)
 		}
 	}
 	for _, t := range sc.reg.find(qualifier) { // of a query around this one
-		if c := t.columns[name]; c != nil {
-			return c, nil
+		if c, err := (&source{tables: []*table{t}}).find(name); c != nil || err != nil {
+			return c, err
 		}
 	}
 	if len(sc.reg.find(qualifier)) > 0 || isTable(sc.stmt.Schema, qualifier) {
@@ -40,7 +40,10 @@ func (sc *scope) find(qualifier, name string) (*column, error) {
 
 func (sc *scope) unqualified(name string) (found *column, err error) {
 	for _, s := range sc.sources() {
-		c := s.column(name)
+		c, err := s.find(name)
+		if err != nil {
+			return nil, err
+		}
 		if c != nil && found != nil && c.field.Identity() != found.field.Identity() {
 			return nil, unclear(c, "two tables of the statement encrypt a column "+name)
 		}
@@ -49,6 +52,17 @@ func (sc *scope) unqualified(name string) (found *column, err error) {
 		}
 	}
 	return found, nil
+}
+
+// find is column, or an error for a plaintext column that is being adopted.
+func (s *source) find(name string) (*column, error) {
+	if c := s.column(name); c != nil {
+		return c, nil
+	}
+	if c := s.plainColumn(name); c != nil {
+		return nil, onPlain(c)
+	}
+	return nil, nil
 }
 
 func unclear(c *column, what string) error {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -21,6 +20,8 @@ const resultKey = "fieldcrypt:result"
 type result struct {
 	stmt     *gorm.Statement
 	selected map[string]*column // encrypted ones, by their names in the result, lower case
+	plains   map[string]*column // those whose plaintext may come, by its name in the result
+	added    []string           // companions that the caller has not asked for
 
 	column *column // of a list of values; nil: a map
 	dest   any     // the caller's
@@ -55,6 +56,11 @@ func (b *binding) beforeQuery(db *gorm.DB) {
 	if c := sc.plucked(); c != nil && isValueOf(elem(stmt.Dest), c) && reflect.TypeOf(stmt.Dest).Kind() == reflect.Pointer {
 		r.column, r.dest, r.value = c, stmt.Dest, stmt.ReflectValue
 		stmt.Settings.Store(resultKey, r)
+		if len(c.companions()) > 0 || c.plain != "" {
+			rows := new([]map[string]any)
+			stmt.Dest, stmt.ReflectValue = rows, reflect.ValueOf(rows).Elem()
+			return
+		}
 		list := new([]stored)
 		stmt.Dest, stmt.ReflectValue = list, reflect.ValueOf(list).Elem()
 	}
@@ -188,6 +194,7 @@ func (b *binding) checkDest(stmt *gorm.Statement, columns []*column) error {
 
 // after opens what a statement has read into maps and lists of values.
 func (b *binding) after(db *gorm.DB) {
+	explain(db)
 	stmt := db.Statement
 	v, ok := stmt.Settings.Load(resultKey)
 	if !ok {
@@ -196,7 +203,8 @@ func (b *binding) after(db *gorm.DB) {
 			for _, t := range b.ofStatement(stmt).main().tables {
 				maps.Copy(returned, t.columns)
 			}
-			b.openMaps(db, returned, func(v any) bool { _, ok := v.(stored); return ok })
+			r := &result{stmt: stmt, selected: returned}
+			r.openMaps(b, db, func(v any) bool { _, ok := v.(stored); return ok })
 		}
 		return
 	}
@@ -206,59 +214,15 @@ func (b *binding) after(db *gorm.DB) {
 	}
 	stmt.Settings.Delete(resultKey)
 	if r.column == nil {
-		b.openMaps(db, r.selected, func(any) bool { return true })
+		r.openMaps(b, db, func(any) bool { return true })
 		return
 	}
-	read := *stmt.Dest.(*[]stored)
+	read := stmt.Dest
+	if _, rows := read.(*[]map[string]any); rows {
+		r.openMaps(b, db, func(any) bool { return true })
+	}
 	stmt.Dest, stmt.ReflectValue = r.dest, r.value
 	if db.Error == nil {
 		db.AddError(b.fill(db, r, read))
 	}
-}
-
-// openMaps opens the values in maps that mine says came from the database.
-func (b *binding) openMaps(db *gorm.DB, columns map[string]*column, mine func(any) bool) {
-	var rows []map[string]any
-	switch dest := db.Statement.Dest.(type) {
-	case map[string]any:
-		rows = append(rows, dest)
-	case *map[string]any:
-		rows = append(rows, *dest)
-	case *[]map[string]any:
-		rows = *dest
-	case []map[string]any:
-		rows = dest
-	}
-	for _, m := range rows {
-		for key, v := range m {
-			c := columns[strings.ToLower(key)]
-			if c == nil || v == nil || !mine(v) {
-				continue
-			}
-			opened, err := b.open(db, c, v)
-			if err != nil {
-				delete(m, key)
-				db.AddError(err)
-				continue
-			}
-			m[key] = opened
-		}
-	}
-}
-
-func (b *binding) open(db *gorm.DB, c *column, v any) (any, error) {
-	var bytes stored
-	switch v := v.(type) {
-	case stored:
-		bytes = v
-	case []byte:
-		bytes = v
-	default:
-		bytes = stored{} // no sealed value
-	}
-	dst := reflect.New(c.field.Type).Elem()
-	if err := b.crypter.Open(db.Statement.Context, c.field, bytes, dst, fieldcrypt.Row{}); err != nil {
-		return nil, err
-	}
-	return dst.Interface(), nil
 }

@@ -14,7 +14,7 @@ import (
 // rawRows refuses raw queries whose rows nobody would open: those of Scan, Rows
 // and Row go where this package cannot see.
 func (b *binding) rawRows(sc *scope, stmt *gorm.Statement) error {
-	if _, rows := stmt.Settings.Load("rows"); !rows || rawAllowed(stmt) {
+	if _, rows := stmt.Settings.Load(rowsKey); !rows || rawAllowed(stmt) {
 		return nil
 	}
 	c, err := sc.brings(stmt.SQL.String(), len(stmt.Vars))

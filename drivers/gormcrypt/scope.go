@@ -22,6 +22,11 @@ type scope struct {
 
 	plain    answer // whether it is quiet
 	inverted bool   // under a NOT: a condition must be false where it is not true
+	inWhere  bool   // in the statement's WHERE clause
+	inner    answer // in a sub-select of a text: yes; under a NOT inside it: no
+
+	conflict   []clause.Column     // target of an upsert
+	restricted []clause.Expression // what WHERE must ask beside what it asks
 }
 
 // answer is a bool that may not be known yet.
@@ -117,9 +122,11 @@ func (sc *scope) sources() []source {
 		sql, vars := textOf(j.Expression)
 		sc.addRefs(parse(sql, len(vars), nil, false), vars)
 	}
-	for _, j := range stmt.Joins { // a relation that is joined as a sub-select has its alias here alone
-		if rel := relation(stmt.Schema, j.Name); rel != nil && j.Expression != nil {
-			sc.add("", j.Alias, sc.b.tablesOf(rel.FieldSchema))
+	for _, j := range stmt.Joins {
+		// Of a relation that is joined as a sub-select, the alias is here alone; of
+		// others, until GORM has built the FROM clause.
+		if j.Expression != nil || len(sc.from.Joins) == 0 {
+			sc.addRelation(j.Name, j.Alias)
 		}
 	}
 	if _, ok := stmt.Clauses["ON CONFLICT"]; ok {
@@ -162,6 +169,22 @@ func (sc *scope) add(path, alias string, tables []*table) {
 		_, alias = splitPath(path)
 	}
 	sc.resolved = append(sc.resolved, source{strings.ToLower(alias), strings.ToLower(path), tables})
+}
+
+// addRelation adds the table of a joined relation, and of those on the way to it.
+func (sc *scope) addRelation(path, alias string) {
+	rel := relation(sc.stmt.Schema, path)
+	if rel == nil {
+		return
+	}
+	parent, _ := splitPath(path)
+	if alias == "" {
+		alias = strings.ReplaceAll(path, ".", "__") // GORM's name for it
+	}
+	sc.add("", alias, sc.b.tablesOf(rel.FieldSchema))
+	if parent != "" {
+		sc.addRelation(parent, "")
+	}
 }
 
 // addRefs adds the tables that a text names, of its own level.

@@ -12,7 +12,10 @@ import (
 type selection struct {
 	*scope
 	columns  []*column          // encrypted ones
+	brought  []brought          // the same, with where they come from
+	plains   map[string]*column // those whose plaintext comes too, by its name in the result
 	result   map[string]*column // the same, by their names in the result, lower case
+	added    []string           // companions that were not asked for
 	names    []string           // of all that are named, lower case
 	star     bool
 	distinct bool
@@ -31,7 +34,21 @@ func (sc *scope) selectClause(e clause.Expression) (clause.Expression, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	return e, nil
+	return s.finish(e)
+}
+
+// finish gives the selection what its columns depend on, and says what will come.
+func (s *selection) finish(e clause.Expression) (clause.Expression, error) {
+	out, err := s.complete(e)
+	if err != nil {
+		return nil, err
+	}
+	if v, ok := s.stmt.Settings.Load(resultKey); ok {
+		if r := v.(*result); r.stmt == s.stmt {
+			r.plains, r.added = s.plains, s.added
+		}
+	}
+	return out, nil
 }
 
 // returning is selectClause for RETURNING.
@@ -44,7 +61,10 @@ func (sc *scope) returning(e clause.Expression) (clause.Expression, error) {
 	if err := s.add(clause.Select{Columns: r.Columns}); err != nil {
 		return nil, err
 	}
-	return e, s.check()
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return s.finish(e)
 }
 
 func (s *selection) add(e clause.Expression) error {
@@ -112,16 +132,34 @@ func (s *selection) addColumn(col clause.Column) error {
 	if col.Alias != "" {
 		name = strings.ToLower(col.Alias)
 	}
-	s.bring(c, name)
+	s.bring(c, name, s.qualifier(c, col.Table), col.Alias != "" && !strings.EqualFold(col.Alias, c.name))
 	return nil
 }
 
+// qualifier is what the companions of a column are qualified with: what the
+// caller has qualified the column with, else the table that has it.
+func (s *selection) qualifier(c *column, given string) string {
+	switch {
+	case given != "":
+		return given
+	case len(s.sources()) == 1 || s.main().column(c.key()) == c:
+		return clause.CurrentTable
+	}
+	for _, source := range s.sources() {
+		if source.column(c.key()) == c {
+			return source.alias
+		}
+	}
+	return ""
+}
+
 // bring notes that the result has an encrypted column.
-func (s *selection) bring(c *column, name string) {
+func (s *selection) bring(c *column, name, table string, nested bool) {
 	if s.result == nil {
 		s.result = map[string]*column{}
 	}
 	s.columns = append(s.columns, c)
+	s.brought = append(s.brought, brought{c, table, nested})
 	if s.result[name] == nil { // of two tables' columns of a name, the statement's own table's
 		s.result[name] = c
 	}
@@ -160,7 +198,8 @@ func (s *selection) addText(text string, values int) error {
 		if i > 0 && !before.is(",", "distinct") || !after.is(",", "") {
 			return 0, onCiphertext(c, "SELECT of an expression, or under another name")
 		}
-		s.bring(c, c.key())
+		qualifier, _ := splitPath(r.pathAt(i))
+		s.bring(c, c.key(), s.qualifier(c, qualifier), false)
 		return end, nil
 	})
 }
@@ -174,7 +213,7 @@ func (s *selection) addStar(alias string) {
 		}
 		for _, t := range source.tables {
 			for name, c := range t.columns {
-				s.bring(c, name)
+				s.bring(c, name, s.qualifier(c, alias), false)
 			}
 		}
 	}

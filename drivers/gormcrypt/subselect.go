@@ -41,18 +41,13 @@ func (sc *scope) findIn(p *parsed, level int, qualifier, name string) (*column, 
 func (sc *scope) columnOfRef(p *parsed, ref tableRef, name string) (*column, error) {
 	if ref.path == "" {
 		for _, t := range sc.inside(p, nil) {
-			if c := t.columns[name]; c != nil {
+			if c := firstColumn(t.columns[name], t.plains[name]); c != nil {
 				return nil, onCiphertext(c, "a column of a sub-select in FROM")
 			}
 		}
 		return nil, nil
 	}
-	for _, t := range sc.tablesAt(ref.path) {
-		if c := t.columns[name]; c != nil {
-			return c, nil
-		}
-	}
-	return nil, nil
+	return (&source{tables: sc.tablesAt(ref.path)}).find(name)
 }
 
 // tablesAt returns what is encrypted in a table that text names.

@@ -10,8 +10,30 @@ import (
 
 // column is an encrypted column as SQL names it.
 type column struct {
+	name   string // SQL name
+	field  *fieldcrypt.Field
+	tenant *companion // the tenant column of its table, where its keys are per tenant
+	bound  *companion // the column that its values are bound to, where they are
+	plain  string     // the plaintext column that is being adopted, "" for none
+}
+
+// companion is a plain column that the values of encrypted ones depend on.
+type companion struct {
 	name  string // SQL name
-	field *fieldcrypt.Field
+	field *fieldcrypt.PlainField
+}
+
+func (c *companion) key() string { return strings.ToLower(c.name) }
+
+// companions are the columns that must be read along with one.
+func (c *column) companions() (list []*companion) {
+	if c.tenant != nil {
+		list = append(list, c.tenant)
+	}
+	if c.bound != nil && c.bound.name != "" {
+		list = append(list, c.bound)
+	}
+	return list
 }
 
 func (c *column) key() string { return strings.ToLower(c.name) }
@@ -23,6 +45,9 @@ type index struct {
 	blind   *fieldcrypt.BlindIndex
 }
 
+// next is the column that is written too while the index moves to another key.
+func (ix *index) next() string { return ix.name + fieldcrypt.NextSuffix }
+
 // searches reports whether the index answers equality on one column.
 func (ix *index) searches() bool {
 	return len(ix.columns) == 1 && ix.columns[0].field.SearchIndex() == ix.blind
@@ -33,17 +58,25 @@ type table struct {
 	name    string // SQL name, lower case, with the schema if the model names one
 	columns map[string]*column
 	indexes map[string]*index
-	search  map[string]*index // by column
-	domains []string          // key domains, sorted
-	special bool              // has an index over several fields, or a truncated one
+	search  map[string]*index  // by column
+	plains  map[string]*column // by the plaintext column that is being adopted
+	tenant  *companion         // the tenant column, where keys are per tenant
+	domains []string           // key domains, sorted
+	special bool               // has an index over several fields, or a truncated one
 }
 
 func newTable(name string) *table {
-	return &table{name: strings.ToLower(name), columns: map[string]*column{}, indexes: map[string]*index{}, search: map[string]*index{}}
+	return &table{name: strings.ToLower(name), columns: map[string]*column{}, indexes: map[string]*index{}, search: map[string]*index{}, plains: map[string]*column{}}
 }
 
 func (t *table) addColumn(c *column) {
 	t.columns[c.key()] = c
+	if c.plain != "" {
+		t.plains[strings.ToLower(c.plain)] = c
+	}
+	if c.tenant != nil {
+		t.tenant = c.tenant
+	}
 	t.addDomains(c.field.Domain)
 }
 
@@ -68,6 +101,10 @@ func (t *table) merged(other *table) *table {
 		maps.Copy(m.columns, from.columns)
 		maps.Copy(m.indexes, from.indexes)
 		maps.Copy(m.search, from.search)
+		maps.Copy(m.plains, from.plains)
+		if from.tenant != nil {
+			m.tenant = from.tenant
+		}
 		m.addDomains(from.domains...)
 		m.special = m.special || from.special
 	}
@@ -86,7 +123,12 @@ func (t *table) includes(other *table) bool {
 			return false
 		}
 	}
-	return true
+	for name := range other.plains {
+		if t.plains[name] == nil {
+			return false
+		}
+	}
+	return other.tenant == nil || t.tenant != nil
 }
 
 // is reports whether the table is the one that SQL names by path. Where one of
@@ -124,6 +166,9 @@ func (r *registry) with(t *table) *registry {
 	for name := range t.columns {
 		next.words[name] = true
 	}
+	for name := range t.plains {
+		next.words[name] = true
+	}
 	if at < 0 {
 		next.tables = append(next.tables, t)
 	} else {
@@ -155,10 +200,20 @@ func (r *registry) exactly(name string) []*table {
 	return nil
 }
 
-// column returns an encrypted column of that name, of whatever table.
+// column returns an encrypted column of that name, of whatever table, or one
+// whose plaintext is adopted from a column of that name.
 func (r *registry) column(name string) *column {
 	for _, t := range r.tables {
-		if c := t.columns[name]; c != nil {
+		if c := firstColumn(t.columns[name], t.plains[name]); c != nil {
+			return c
+		}
+	}
+	return nil
+}
+
+func firstColumn(columns ...*column) *column {
+	for _, c := range columns {
+		if c != nil {
 			return c
 		}
 	}

@@ -35,7 +35,7 @@ func newScope(t testing.TB) *scope {
 	tableOf := func(name string) *table {
 		out := newTable(name)
 		for _, f := range m.Fields {
-			c := &column{f.Column, f}
+			c := &column{name: f.Column, field: f}
 			out.addColumn(c)
 			for _, ix := range f.Indexes {
 				out.addIndex(&index{ix.Column, []*column{c}, ix})

@@ -84,9 +84,13 @@ func (sc *scope) approximate(ix *index, values []any) (*oneOf, error) {
 	if err != nil {
 		return nil, err
 	}
+	tenant, err := sc.searchTenant(ix.columns[0])
+	if err != nil {
+		return nil, err
+	}
 	f := filter{fields: fields}
 	for width := len(ix.columns); len(values) > 0; values = values[width:] {
-		m, err := sc.b.crypter.Matcher(sc.stmt.Context, ix.blind, fieldcrypt.Row{}, values[:width]...)
+		m, err := sc.b.crypter.Matcher(sc.stmt.Context, ix.blind, fieldcrypt.Row{Tenant: tenant}, values[:width]...)
 		if err != nil {
 			return nil, err
 		}

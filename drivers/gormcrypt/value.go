@@ -124,25 +124,42 @@ func (b *binding) value(stored []byte) any {
 	return bytea{stored}
 }
 
-// stored is what a column held, on its way from the database; nil is NULL.
-// Encrypted fields are scanned into a **stored, so that NULL stays a nil pointer
-// as in GORM's own fields.
+// stored is what a column held, on its way from the database into a map or a
+// list; nil is NULL.
 type stored []byte
 
 // Scan implements sql.Scanner.
 func (s *stored) Scan(src any) error {
-	switch src := src.(type) {
-	case nil:
-		*s = nil
-	case []byte:
-		if *s = bytes.Clone(src); *s == nil {
-			*s = stored{}
-		}
-	default: // a database without types gave text or a number: no sealed value
-		*s = stored{}
-	}
+	*s = bytes.Clone((*scanned)(s).of(src))
 	return nil
 }
+
+// scanned is stored on its way into a field, which opens it at once: the bytes
+// are the database driver's. Encrypted fields are scanned into a **scanned, so
+// that NULL stays a nil pointer as in GORM's own fields.
+type scanned []byte
+
+// Scan implements sql.Scanner.
+func (s *scanned) Scan(src any) error {
+	*s = s.of(src)
+	return nil
+}
+
+// of returns the bytes of a driver's value, not nil unless it is NULL.
+func (*scanned) of(src any) []byte {
+	switch src := src.(type) {
+	case nil:
+		return nil
+	case []byte:
+		if src != nil {
+			return src
+		}
+	}
+	return []byte{} // a database without types gave text or a number: no sealed value
+}
+
+// Format implements fmt.Formatter.
+func (s scanned) Format(st fmt.State, _ rune) { io.WriteString(st, redactedText) }
 
 // Format implements fmt.Formatter.
 func (s stored) Format(st fmt.State, _ rune) { io.WriteString(st, redactedText) }
@@ -150,10 +167,11 @@ func (s stored) Format(st fmt.State, _ rune) { io.WriteString(st, redactedText) 
 // holders makes what encrypted columns are scanned into (schema.FieldNewValuePool).
 type holders struct{}
 
-func (holders) Get() any { return new(*stored) }
+func (holders) Get() any { return new(*scanned) }
 func (holders) Put(any)  {}
 
-// refusedValue is what the fields of a model that cannot be used hold.
+// refusedValue is what the fields of a model that cannot be used hold, and what a
+// refused statement has among its values.
 type refusedValue struct{ err error }
 
 // Value implements driver.Valuer: it refuses.

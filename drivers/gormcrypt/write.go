@@ -12,7 +12,7 @@ import (
 )
 
 // insertValues seals the rows of an INSERT, each with a salt of its own, and adds
-// the index columns.
+// the columns that this package alone writes.
 func (sc *scope) insertValues(e clause.Expression) (clause.Expression, error) {
 	values, ok := e.(clause.Values)
 	if !ok {
@@ -21,48 +21,19 @@ func (sc *scope) insertValues(e clause.Expression) (clause.Expression, error) {
 	if !sc.encrypted() {
 		return e, sc.computed(values)
 	}
-	columns := make([]*column, len(values.Columns))
-	place := map[*column]int{}
-	for i, col := range values.Columns {
-		c, err := sc.target(col.Name)
-		if err != nil {
-			return nil, err
-		}
-		if c != nil && sc.at(place, c) >= 0 {
-			return nil, twice(c)
-		}
-		if columns[i] = c; c != nil {
-			place[c] = i
-		}
-	}
-	if len(place) == 0 {
-		return e, sc.computed(values)
-	}
-	if err := sc.keysReady(); err != nil {
+	in, err := sc.insertion(values)
+	if err != nil {
 		return nil, err
 	}
-	var indexes []*index // of columns that are all there; one over a missing, and so NULL, column is NULL
-	for _, ix := range sc.main().indexes() {
-		if !slices.ContainsFunc(ix.columns, func(c *column) bool { return sc.at(place, c) < 0 }) {
-			indexes = append(indexes, ix)
-		}
+	if !in.seals && in.tenant == nil {
+		return e, sc.computed(values)
 	}
-	out := clause.Values{Columns: slices.Clone(values.Columns), Values: make([][]any, len(values.Values))}
-	for _, ix := range indexes {
-		out.Columns = append(out.Columns, clause.Column{Name: ix.name})
-	}
-	for i, row := range values.Values {
-		if len(row) != len(columns) {
-			out.Values[i] = row // of a nil among structs: GORM has refused it already
-			continue
-		}
-		sealedRow, err := sc.sealRow(row, columns, indexes, place)
-		if err != nil {
+	if in.seals {
+		if err := sc.keysReady(); err != nil {
 			return nil, err
 		}
-		out.Values[i] = sealedRow
 	}
-	return out, nil
+	return in.run(values)
 }
 
 // computed looks at the values of an INSERT that seals nothing: they may be
@@ -87,50 +58,6 @@ func twice(c *column) error {
 	return fieldErr("write", c.field, fieldcrypt.ErrUnsupported, "the column is given twice in one statement, by its field's name and its own or by a hook; give it once")
 }
 
-func (sc *scope) sealRow(row []any, columns []*column, indexes []*index, place map[*column]int) ([]any, error) {
-	sealer := sc.b.crypter.Sealer(sc.stmt.Context, fieldcrypt.Row{})
-	out := make([]any, len(row), len(row)+len(indexes))
-	inputs := make([]reflect.Value, len(row))
-	for i, v := range row {
-		var err error
-		if columns[i] == nil {
-			if out[i], _, err = sc.value(v); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		if out[i], inputs[i], err = sc.b.seal(sealer, columns[i], v); err != nil {
-			return nil, err
-		}
-	}
-	for _, ix := range indexes {
-		parts := make([]reflect.Value, len(ix.columns))
-		for i, c := range ix.columns {
-			parts[i] = inputs[sc.at(place, c)]
-		}
-		computed, err := sealer.Index(ix.blind, parts...)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, term(computed))
-	}
-	return out, nil
-}
-
-// at returns where a column stands, or -1. Two models of one table have each
-// their own column of one name.
-func (sc *scope) at(place map[*column]int, c *column) int {
-	if i, ok := place[c]; ok {
-		return i
-	}
-	for other, i := range place {
-		if other.key() == c.key() {
-			return i
-		}
-	}
-	return -1
-}
-
 // target resolves a column that is written: nil if it is not encrypted.
 func (sc *scope) target(name string) (*column, error) {
 	_, name = splitPath(name)
@@ -139,7 +66,7 @@ func (sc *scope) target(name string) (*column, error) {
 		return nil, fieldErr("write", ix.columns[0].field, fieldcrypt.ErrUnsupported,
 			"gormcrypt alone writes the index column "+ix.name+"; write the field")
 	}
-	return sc.main().column(name), nil
+	return sc.main().find(name)
 }
 
 func (s *source) index(name string) *index {

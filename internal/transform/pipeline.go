@@ -26,19 +26,25 @@ func (p *Pipeline) String() string { return p.spec }
 //
 // Errors: ErrInvalidUTF8, ErrRefused; dst's contents stay as they were.
 func (p *Pipeline) Apply(dst []byte, s string) ([]byte, error) {
-	if !utf8.ValidString(s) {
+	start := len(dst)
+	return p.Rewrite(append(dst, s...), start)
+}
+
+// Rewrite is Apply to the text that b holds from start on, in place. Memory of b
+// past the returned length, and after an error past start, may hold parts of
+// the text.
+func (p *Pipeline) Rewrite(b []byte, start int) ([]byte, error) {
+	text := b[start:len(b):len(b)]
+	if !utf8.Valid(text) {
 		return nil, ErrInvalidUTF8
 	}
-	start := len(dst)
-	dst = append(dst, s...)
-	text := dst[start:len(dst):len(dst)]
 	for _, apply := range p.stages {
 		var err error
 		if text, err = apply(text); err != nil {
 			return nil, err
 		}
 	}
-	return append(dst[:start], text...), nil
+	return append(b[:start], text...), nil
 }
 
 // custom makes a stage of an application's own transform.

@@ -12,6 +12,7 @@ import (
 	"crypto/cipher"
 	"crypto/subtle"
 	"errors"
+	"sync"
 )
 
 const (
@@ -22,8 +23,9 @@ const (
 
 // Key is an XAES-256-GCM key, safe for concurrent use.
 type Key struct {
-	block cipher.Block
-	k1    [aes.BlockSize]byte // CMAC's subkey for full blocks
+	block   cipher.Block
+	k1      [aes.BlockSize]byte // CMAC's subkey for full blocks
+	derived sync.Pool           // of *[KeySize]byte, zero: where a record's key is derived
 }
 
 // New returns the Key of [KeySize] bytes. It keeps no reference to key.
@@ -36,6 +38,7 @@ func New(key []byte) (*Key, error) {
 		return nil, err
 	}
 	k := &Key{block: block}
+	k.derived.New = func() any { return new([KeySize]byte) }
 	block.Encrypt(k.k1[:], k.k1[:]) // L = AES_K(0^128)
 	double(&k.k1)
 	return k, nil
@@ -46,8 +49,11 @@ func New(key []byte) (*Key, error) {
 // its Open takes the same. It must seal fewer than 2^32 messages.
 func (k *Key) Record(salt *[SaltSize]byte) (cipher.AEAD, error) {
 	// Two blocks of AES-CMAC input, M1 and M2, each a whole block long.
-	derived := make([]byte, 2*aes.BlockSize)
-	defer clear(derived)
+	derived := k.derived.Get().(*[KeySize]byte)
+	defer func() {
+		clear(derived[:])
+		k.derived.Put(derived)
+	}()
 	m1, m2 := derived[:aes.BlockSize], derived[aes.BlockSize:]
 	m1[1], m1[2] = 1, 'X'
 	m2[1], m2[2] = 2, 'X'
@@ -58,7 +64,7 @@ func (k *Key) Record(salt *[SaltSize]byte) (cipher.AEAD, error) {
 	k.block.Encrypt(m1, m1)
 	k.block.Encrypt(m2, m2)
 
-	block, err := aes.NewCipher(derived)
+	block, err := aes.NewCipher(derived[:])
 	if err != nil {
 		return nil, err
 	}

@@ -89,6 +89,18 @@ var conditions = []struct {
 	{"Eq nil", func(db q) q { return db.Where(clause.Eq{Column: "notes", Value: nil}) }, []uint64{4}},
 	{"Neq", func(db q) q { return db.Where(clause.Neq{Column: "mrn", Value: mrn(1)}) }, []uint64{2, 3, 4}},
 	{"clause.IN", func(db q) q { return db.Where(clause.IN{Column: "mrn", Values: []any{mrn(1), mrn(2)}}) }, []uint64{1, 2}},
+	{"Neq with a column", func(db q) q {
+		return db.Where(clause.Neq{Column: clause.Column{Table: "patients", Name: "mrn"}, Value: mrn(1)})
+	}, []uint64{2, 3, 4}},
+	{"Neq with a list", func(db q) q { return db.Where(clause.Neq{Column: "mrn", Value: []string{mrn(1), mrn(2)}}) }, []uint64{3, 4}},
+	{"Neq nil", func(db q) q { return db.Where(clause.Neq{Column: "notes", Value: nil}) }, []uint64{1, 2, 3}},
+	{"clause.IN with a column", func(db q) q {
+		return db.Where(clause.IN{Column: clause.Column{Name: "mrn"}, Values: []any{mrn(1), mrn(2)}})
+	}, []uint64{1, 2}},
+	{"clause.IN with nothing", func(db q) q { return db.Where(clause.IN{Column: "mrn"}) }, nil},
+	{"clause.Not of IN", func(db q) q {
+		return db.Where(clause.Not(clause.IN{Column: "mrn", Values: []any{mrn(1), mrn(2)}}))
+	}, []uint64{3, 4}},
 	{"clause.And, Or, Not", func(db q) q {
 		return db.Where(clause.Or(clause.And(clause.Eq{Column: "mrn", Value: mrn(1)}, clause.Eq{Column: "age", Value: 41}),
 			clause.Not(clause.IN{Column: "mrn", Values: []any{mrn(1), mrn(2), mrn(3)}})))
@@ -102,6 +114,10 @@ var conditions = []struct {
 	{"Not text", func(db q) q { return db.Not("mrn = ?", mrn(1)) }, []uint64{2, 3, 4}},
 	{"Not text through a transform", func(db q) q { return db.Not("card = ?", "739173911") }, []uint64{2, 3, 4}},
 	{"Not two", func(db q) q { return db.Not("mrn = ? AND age = ?", mrn(1), 41) }, []uint64{2, 3, 4}},
+	{"Not IN", func(db q) q { return db.Not("mrn IN ?", []string{mrn(1), mrn(2)}) }, []uint64{3, 4}},
+	{"NOT (IN)", func(db q) q { return db.Where("NOT (mrn IN ?)", []string{mrn(1), mrn(2)}) }, []uint64{3, 4}},
+	{"Not a list of NULL", func(db q) q { return db.Not(map[string]any{"notes": nil}) }, []uint64{1, 2, 3}},
+	{"Or struct, Or map", func(db q) q { return db.Where(Patient{MRN: mrn(1)}).Or(map[string]any{"mrn": mrn(4)}) }, []uint64{1, 4}},
 	{"Or chain", func(db q) q { return db.Where("mrn = ?", mrn(1)).Or("mrn = ?", mrn(2)).Or(Patient{MRN: mrn(3)}) }, []uint64{1, 2, 3}},
 	{"nested groups", func(db q) q {
 		return db.Where(db.Where("mrn = ?", mrn(1)).Or("mrn = ?", mrn(2))).Where("age = ?", 42)
@@ -161,11 +177,11 @@ func seed(t testing.TB, db q) {
 }
 
 func TestConditions(t *testing.T) {
-	onEach(t, func(t *testing.T, d dialector) {
-		db, l := practice(t, d, gorm.Config{})
+	inModes(t, modes, func(t *testing.T, m mode, d dialector) {
+		db, l := m.practice(t, d)
 		seed(t, db)
 		for _, c := range conditions {
-			t.Run(c.name, func(t *testing.T) {
+			m.run(t, c.name, func(t *testing.T) {
 				l.reset()
 				var got []Patient
 				must(t, c.run(fresh(db)).Order("patients.id").Find(&got))

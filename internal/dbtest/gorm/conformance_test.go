@@ -249,9 +249,14 @@ func (d *driver) Log() string { return d.log.String() }
 
 // dump returns every byte of tables, sorted by id.
 func dump(ctx context.Context, pool *sql.DB, tables ...string) ([]byte, error) {
+	return dumpBy(ctx, pool, "id", tables...)
+}
+
+// dumpBy is dump in another order.
+func dumpBy(ctx context.Context, pool *sql.DB, order string, tables ...string) ([]byte, error) {
 	var out bytes.Buffer
 	for _, name := range tables {
-		rows, err := pool.QueryContext(ctx, "SELECT * FROM "+name+" ORDER BY id")
+		rows, err := pool.QueryContext(ctx, "SELECT * FROM "+name+" ORDER BY "+order)
 		if err != nil {
 			return nil, err
 		}

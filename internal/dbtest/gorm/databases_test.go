@@ -2,18 +2,13 @@
 package gorm_test
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"path/filepath"
-	"sync"
 	"testing"
-	"time"
 
 	"gorm.io/driver/postgres"
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
-	"gorm.io/gorm/logger"
 	"gorm.io/gorm/schema"
 	_ "modernc.org/sqlite"
 
@@ -27,7 +22,7 @@ import (
 type dialector func(t testing.TB) gorm.Dialector
 
 func sqliteFile(t testing.TB) gorm.Dialector {
-	dsn := "file:" + filepath.Join(t.TempDir(), "test.db") + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)"
+	dsn := "file:" + filepath.Join(t.TempDir(), "test.db") + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)"
 	return sqlite.New(sqlite.Config{DriverName: "sqlite", DSN: dsn})
 }
 
@@ -53,6 +48,9 @@ func open(t testing.TB, d gorm.Dialector, cfg gorm.Config) (*gorm.DB, *log) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { pool.Close() })
+	if err := l.trace(db); err != nil {
+		t.Fatal(err)
+	}
 	return db, l
 }
 
@@ -87,35 +85,6 @@ func tagged(models []any) (out []any) {
 		}
 	}
 	return out
-}
-
-// log keeps what GORM logs.
-type log struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *log) logger() logger.Interface {
-	return logger.New(l, logger.Config{LogLevel: logger.Info, SlowThreshold: time.Hour})
-}
-
-// Printf implements logger.Writer.
-func (l *log) Printf(format string, args ...any) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	fmt.Fprintf(&l.buf, format+"\n", args...)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-func (l *log) reset() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.buf.Reset()
 }
 
 func must(t testing.TB, tx *gorm.DB) {

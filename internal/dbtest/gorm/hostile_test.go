@@ -285,17 +285,19 @@ func hasCipher(v any) bool {
 	case []byte:
 		return bytes.HasPrefix(v, []byte{0xfc, 1})
 	case map[string]any:
-		for _, x := range v {
-			if hasCipher(x) {
+		for name, x := range v {
+			if !strings.HasSuffix(name, "_bidx") && hasCipher(x) { // an index may hold any two bytes
 				return true
 			}
 		}
+		return false
 	case []map[string]any:
 		for _, x := range v {
 			if hasCipher(x) {
 				return true
 			}
 		}
+		return false
 	}
 	return bytes.Contains(fmt.Appendf(nil, "%s", v), []byte{0xfc, 1}) || strings.Contains(fmt.Sprintf("%v", v), "252 1 1 ") || strings.Contains(fmt.Sprintf("%s", v), `\xfc01`)
 }

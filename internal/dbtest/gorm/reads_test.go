@@ -281,28 +281,24 @@ var reads = []struct {
 }
 
 func TestReads(t *testing.T) {
-	for mode, cfg := range map[string]gorm.Config{"Default": {}, "Prepared": {PrepareStmt: true}} {
-		t.Run(mode, func(t *testing.T) {
-			onEach(t, func(t *testing.T, d dialector) {
-				db, l := practice(t, d, cfg)
-				seed(t, db)
-				must(t, db.Model(&Patient{}).Where("id = 4").Update("name", secret(4)))
-				for _, r := range reads {
-					t.Run(r.name, func(t *testing.T) {
-						l.reset()
-						got, err := r.run(fresh(db))
-						if err != nil {
-							t.Fatal(err)
-						}
-						if !reflect.DeepEqual(got, r.want) {
-							t.Errorf("got %v, want %v\n%s", got, r.want, l)
-						}
-						noCanary(t, "read", nil, l)
-					})
+	inModes(t, modes, func(t *testing.T, m mode, d dialector) {
+		db, l := m.practice(t, d)
+		seed(t, db)
+		must(t, db.Model(&Patient{}).Where("id = 4").Update("name", secret(4)))
+		for _, r := range reads {
+			m.run(t, r.name, func(t *testing.T) {
+				l.reset()
+				got, err := r.run(fresh(db))
+				if err != nil {
+					t.Fatal(err)
 				}
+				if !reflect.DeepEqual(got, r.want) {
+					t.Errorf("got %v, want %v\n%s", got, r.want, l)
+				}
+				noCanary(t, "read", nil, l)
 			})
-		})
-	}
+		}
+	})
 }
 
 // TestReadsRefused: what would hand out ciphertext is an error.

@@ -134,23 +134,6 @@ type (
 		X  string `fieldcrypt:"medical" gorm:"column:x"`
 		Y  string `gorm:"column:x"`
 	}
-	perTenant struct {
-		gormcrypt.Encrypted
-		ID     uint64
-		Tenant string `fieldcrypt:",tenant"`
-		Name   string `fieldcrypt:"tenants"`
-	}
-	bound struct {
-		gormcrypt.Encrypted
-		ID   uint64
-		Key  string
-		Name string `fieldcrypt:"medical,bind=Key"`
-	}
-	adopted struct {
-		gormcrypt.Encrypted
-		ID   uint64
-		Name string `fieldcrypt:"medical,plain=old_name" gorm:"column:new_name"`
-	}
 	owner struct {
 		gormcrypt.Encrypted
 		ID   uint64
@@ -198,16 +181,10 @@ func TestWrongUseIsAnErrorAtStart(t *testing.T) {
 		{&longColumn{}, fieldcrypt.ErrModel, "X", "shorten it"},
 		{&oddColumn{}, fieldcrypt.ErrModel, "X", "plain identifier"},
 		{&sameColumn{}, fieldcrypt.ErrModel, "X", "column x"},
-		{&perTenant{}, fieldcrypt.ErrUnsupported, "Name", "per tenant"},
-		{&bound{}, fieldcrypt.ErrUnsupported, "Name", "bind="},
-		{&adopted{}, fieldcrypt.ErrUnsupported, "Name", "plain="},
 		{&owner{}, fieldcrypt.ErrModel, "Pets", "refer to a plain key"},
 		{"a string", fieldcrypt.ErrModel, "", "not a struct"},
 	} {
 		fc := fieldcrypt.New(keys, fieldcrypt.Config{})
-		if _, ok := c.model.(*perTenant); ok {
-			fc = fieldcrypt.New(keymgrtest.NewPerTenant(t, "tenants"), fieldcrypt.Config{})
-		}
 		db, _ := open(t, sqliteFile(t), gorm.Config{})
 		err := db.Use(gormcrypt.New(fc, c.model))
 		e := (*fieldcrypt.Error)(nil)

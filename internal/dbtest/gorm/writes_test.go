@@ -201,22 +201,14 @@ func must2(tx *gorm.DB) {
 }
 
 func TestWrites(t *testing.T) {
-	for mode, cfg := range map[string]gorm.Config{
-		"Default":            {},
-		"Prepared":           {PrepareStmt: true},
-		"WithoutTransaction": {SkipDefaultTransaction: true, QueryFields: true},
-	} {
-		t.Run(mode, func(t *testing.T) {
-			onEach(t, func(t *testing.T, d dialector) {
-				db, l := practice(t, d, cfg)
-				for _, w := range writes {
-					t.Run(w.name, func(t *testing.T) {
-						writesOnce(t, db, l, w.run, w.want)
-					})
-				}
+	inModes(t, modes, func(t *testing.T, m mode, d dialector) {
+		db, l := m.practice(t, d)
+		for _, w := range writes {
+			m.run(t, w.name, func(t *testing.T) {
+				writesOnce(t, db, l, w.run, w.want)
 			})
-		})
-	}
+		}
+	})
 }
 
 func writesOnce(t *testing.T, db *gorm.DB, l *log, run func(*gorm.DB, *Patient) *gorm.DB, want []string) {

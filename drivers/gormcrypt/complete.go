@@ -1,0 +1,157 @@
+package gormcrypt
+
+import (
+	"slices"
+	"strings"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+	"gorm.io/gorm/utils"
+
+	"github.com/fieldcrypt/go/fieldcrypt"
+)
+
+// brought is an encrypted column that a selection has.
+type brought struct {
+	*column
+	table  string // what to qualify its companions with, as clause.Column.Table; "" for nothing
+	nested bool   // of a relation that is joined: its name in the result begins with the relation's
+}
+
+// needs is what a selection must have beside what was asked for, so that its
+// encrypted columns can be opened.
+type needs struct {
+	companions []clause.Column
+	plains     []clause.Column // text: plaintext columns where the encrypted one is NULL
+}
+
+func (s *selection) needs(returning bool) (n needs, err error) {
+	for _, b := range s.brought {
+		table := b.table
+		if returning {
+			table = ""
+		}
+		for _, k := range b.companions() {
+			col := clause.Column{Table: table, Name: k.name}
+			if b.nested {
+				col.Alias = utils.NestedRelationName(b.table, k.name)
+			}
+			if !slices.Contains(n.companions, col) {
+				n.companions = append(n.companions, col)
+			}
+		}
+		if b.plain == "" {
+			continue
+		}
+		if _, rows := s.stmt.Settings.Load(rowsKey); rows && migrates(s.stmt) {
+			continue
+		} else if rows {
+			return n, fieldErr("query", b.field, fieldcrypt.ErrUnsupported, "Scan, Rows and Row while its plaintext column "+b.plain+" is being adopted; use Find, First, Take or Pluck")
+		}
+		as := plainName(b.name)
+		if b.nested {
+			as = utils.NestedRelationName(b.table, as)
+		}
+		if len(as) > maxName {
+			return n, fieldErr("query", b.field, fieldcrypt.ErrUnsupported, "its plaintext column in the result of a join has a name of more than 63 bytes; load the relation by Preload")
+		}
+		if s.plains[as] != nil {
+			continue
+		}
+		quoted := func(name string) string { return s.stmt.Quote(clause.Column{Table: table, Name: name}) }
+		n.plains = append(n.plains, clause.Column{Raw: true, Name: "CASE WHEN " + quoted(b.name) + " IS NULL THEN " + quoted(b.plain) + " END AS " + s.stmt.Quote(as)})
+		if s.plains == nil {
+			s.plains = map[string]*column{}
+		}
+		s.plains[as] = b.column
+	}
+	return n, nil
+}
+
+// migrates reports whether a statement is the one by which GORM's migrator looks
+// at a table's columns.
+func migrates(stmt *gorm.Statement) bool {
+	limit, _ := stmt.Clauses["LIMIT"].Expression.(clause.Limit)
+	_, where := stmt.Clauses["WHERE"]
+	return stmt.Schema == nil && stmt.Dest == nil && !where && limit.Limit != nil && *limit.Limit == 1
+}
+
+// complete gives a list of columns what it needs. Companions come first: fields
+// open themselves while a row is read, in the order of its columns.
+func (s *selection) complete(e clause.Expression) (clause.Expression, error) {
+	_, rows := s.stmt.Settings.Load(rowsKey)
+	if len(s.brought) == 0 || s.stmt.Dest == nil && !rows {
+		return e, nil // of a sub-query
+	}
+	r, returning := e.(clause.Returning)
+	n, err := s.needs(returning)
+	if err != nil || len(n.companions)+len(n.plains) == 0 {
+		return e, err
+	}
+	switch list := e.(type) {
+	case clause.Returning:
+		r.Columns = s.completed(list.Columns, n, "")
+		return r, nil
+	case clause.Select:
+		list.Columns = s.completed(list.Columns, n, clause.CurrentTable)
+		return list, nil
+	}
+	if text, _ := textOf(e); text != "" && !s.distinct {
+		return completedText{n.companions, e, n.plains}, nil
+	}
+	return nil, onCiphertext(s.columns[0], "a SELECT to which the columns that it depends on cannot be added (name columns in Select)")
+}
+
+func (s *selection) completed(columns []clause.Column, n needs, table string) []clause.Column {
+	if len(columns) == 0 || len(columns) == 1 && strings.TrimSpace(columns[0].Name) == "*" {
+		columns = s.allOf(table)
+	}
+	for _, k := range n.companions {
+		if !s.star && k.Alias == "" && !slices.Contains(s.names, strings.ToLower(k.Name)) {
+			s.added = append(s.added, k.Name)
+		}
+	}
+	out := slices.Clone(n.companions)
+	for _, col := range columns {
+		if !slices.ContainsFunc(n.companions, func(k clause.Column) bool { return k.Alias == col.Alias && k.Name == col.Name && !col.Raw }) {
+			out = append(out, col)
+		}
+	}
+	return append(out, n.plains...)
+}
+
+// allOf lists the columns that * stands for, those that only this package uses
+// left out. Where the model is not known it stays a *.
+func (s *selection) allOf(table string) (columns []clause.Column) {
+	schema := s.stmt.Schema
+	excluded := func(o source) bool { return o.alias == "excluded" }
+	if guardOf(schema) == nil || len(s.sources()) != 1 && !(len(s.sources()) == 2 && slices.ContainsFunc(s.sources(), excluded)) {
+		return []clause.Column{{Name: "*", Raw: true}}
+	}
+	for _, name := range schema.DBNames {
+		if sf := schema.FieldsByDBName[name]; sf.Readable {
+			columns = append(columns, clause.Column{Table: table, Name: name})
+		}
+	}
+	return columns
+}
+
+// completedText is a list of columns as text with what it needs around it.
+type completedText struct {
+	before []clause.Column
+	list   clause.Expression
+	after  []clause.Column
+}
+
+// Build implements clause.Expression.
+func (t completedText) Build(b clause.Builder) {
+	for _, col := range t.before {
+		b.WriteQuoted(col)
+		b.WriteByte(',')
+	}
+	t.list.Build(b)
+	for _, col := range t.after {
+		b.WriteByte(',')
+		b.WriteQuoted(col)
+	}
+}
