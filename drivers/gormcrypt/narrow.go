@@ -55,6 +55,13 @@ func (sc *scope) narrow(ix *index, f filter) {
 	}
 	n := &narrowing{stmt: stmt, index: ix, filters: []filter{f}, want: -1, limit: stmt.Clauses["LIMIT"]}
 	n.columns, _ = sc.selected()
+	for _, name := range n.columns { // and what the SELECT builder adds
+		if c := sc.main().column(name); c != nil {
+			for _, k := range c.companions() {
+				n.columns = append(n.columns, strings.ToLower(k.name))
+			}
+		}
+	}
 	for i, name := range n.columns {
 		if to, ok := stmt.ColumnMapping[name]; ok {
 			n.columns[i] = to
