@@ -33,6 +33,7 @@ func (b *binding) hookBuilders(db *gorm.DB) {
 			}
 			if ok && name == "VALUES" { // a map's values would stay in the statement, for others to print
 				stmt.Clauses[name] = c
+				c.Expression = b.inBulk(stmt, c.Expression)
 			}
 			if prev != nil {
 				prev(c, builder)

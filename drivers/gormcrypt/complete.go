@@ -80,8 +80,8 @@ func migrates(stmt *gorm.Statement) bool {
 // open themselves while a row is read, in the order of its columns.
 func (s *selection) complete(e clause.Expression) (clause.Expression, error) {
 	_, rows := s.stmt.Settings.Load(rowsKey)
-	if len(s.brought) == 0 || s.stmt.Dest == nil && !rows {
-		return e, nil // of a sub-query
+	if len(s.brought) == 0 || s.stmt.Dest == nil && !rows || s.asksForColumns() {
+		return e, nil // of a sub-query, or of a table whose companions may not be there yet
 	}
 	r, returning := e.(clause.Returning)
 	n, err := s.needs(returning)
@@ -100,6 +100,24 @@ func (s *selection) complete(e clause.Expression) (clause.Expression, error) {
 		return completedText{n.companions, e, n.plains}, nil
 	}
 	return nil, onCiphertext(s.columns[0], "a SELECT to which the columns that it depends on cannot be added (name columns in Select)")
+}
+
+// asksForColumns reports whether the statement is the one by which GORM's migrator
+// asks a table for its columns: Table(name).Limit(1).Rows(). The companions are in
+// its *, at their own places. Who opens such a row with ScanRows names the model.
+func (s *selection) asksForColumns() bool {
+	stmt := s.stmt
+	if rows, ok := stmt.Settings.Load(rowsKey); !ok || rows != true || stmt.Model != nil || len(stmt.Selects)+len(stmt.Joins) > 0 {
+		return false
+	}
+	for name, c := range stmt.Clauses {
+		limit, ok := c.Expression.(clause.Limit)
+		if name != "SELECT" && name != "FROM" && !(ok && limit.Limit != nil && *limit.Limit == 1 && limit.Offset == 0) {
+			return false
+		}
+	}
+	_, limited := stmt.Clauses["LIMIT"]
+	return limited
 }
 
 func (s *selection) completed(columns []clause.Column, n needs, table string) []clause.Column {

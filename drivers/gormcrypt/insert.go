@@ -15,6 +15,8 @@ type insertion struct {
 	names   []clause.Column // of the statement as it will be
 	columns []*column       // encrypted ones, by their place in a row; nil for plain ones
 	seals   bool            // there is one
+	sealer  *fieldcrypt.Sealer
+	size    int // of a row's sealed values, in bytes
 
 	indexes []placedIndex
 	adopted []int // places of the columns whose plaintext is written too
@@ -152,10 +154,15 @@ func (in *insertion) row(row []any, inputs []reflect.Value, n, count int) ([]any
 	if err != nil {
 		return nil, err
 	}
-	sealer := in.b.crypter.Sealer(in.stmt.Context, companions)
+	if in.sealer == nil {
+		in.sealer = in.b.crypter.Sealer(in.stmt.Context, companions)
+	} else {
+		in.sealer.Next(companions)
+	}
+	buf := make([]byte, 0, in.size)
 	for i, v := range row {
 		if c := in.columns[i]; c != nil {
-			out[i], inputs[i], err = in.b.seal(sealer, c, v)
+			out[i], inputs[i], buf, err = in.b.appendSealed(buf, in.sealer, c, v)
 		} else {
 			out[i], _, err = in.value(v)
 		}
@@ -171,12 +178,18 @@ func (in *insertion) row(row []any, inputs []reflect.Value, n, count int) ([]any
 		}
 	}
 	for i := range in.indexes {
-		b, err := in.indexes[i].term(sealer, inputs, n, count)
-		if err != nil {
+		from := len(buf)
+		var null bool
+		if buf, null, err = in.indexes[i].term(buf, in.sealer, inputs, n, count); err != nil {
 			return nil, err
 		}
-		out = append(out, term(b))
+		if null {
+			out = append(out, nil)
+		} else {
+			out = append(out, sealed(buf[from:len(buf):len(buf)]))
+		}
 	}
+	in.size = max(in.size, len(buf))
 	for _, i := range in.adopted {
 		plain, err := adoptedOf(in.columns[i], inputs[i])
 		if err != nil {
@@ -217,7 +230,7 @@ func (in *insertion) companions(row []any) (out fieldcrypt.Row, err error) {
 
 // term computes the index of row number n, and notes that of its second column
 // while it is moved to another key.
-func (ix *placedIndex) term(sealer *fieldcrypt.Sealer, inputs []reflect.Value, n, count int) ([]byte, error) {
+func (ix *placedIndex) term(buf []byte, sealer *fieldcrypt.Sealer, inputs []reflect.Value, n, count int) (out []byte, null bool, err error) {
 	parts := inputs[ix.at[0] : ix.at[0]+1]
 	if len(ix.at) > 1 {
 		parts = make([]reflect.Value, len(ix.at))
@@ -227,7 +240,7 @@ func (ix *placedIndex) term(sealer *fieldcrypt.Sealer, inputs []reflect.Value, n
 	}
 	next, moving, err := sealer.NextIndex(ix.blind, parts...)
 	if err != nil {
-		return nil, err
+		return buf, false, err
 	}
 	if moving {
 		if ix.second == nil {
@@ -235,5 +248,5 @@ func (ix *placedIndex) term(sealer *fieldcrypt.Sealer, inputs []reflect.Value, n
 		}
 		ix.second[n] = term(next)
 	}
-	return sealer.Index(ix.blind, parts...)
+	return sealer.AppendIndex(buf, ix.blind, parts...)
 }

@@ -49,7 +49,11 @@ func unregistered(model, reason string) error {
 // database has, and leaves the error among the values, which GORM hands on to the
 // statement around.
 func refuse(stmt *gorm.Statement, clause string, err error) {
-	stmt.AddError(err)
+	// Row returns nil for a statement with an error, where no callback of ours
+	// makes a row of it: then the database alone refuses the name.
+	if rows, ok := stmt.Settings.Load(rowsKey); !ok || rows != false || stmt.DryRun || bindingOf(stmt.DB.NamingStrategy) != nil {
+		stmt.AddError(err)
+	}
 	stmt.Vars = append(stmt.Vars, refusedValue{err})
 	if clause != "" {
 		stmt.WriteString(clause + " ")

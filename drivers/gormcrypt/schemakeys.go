@@ -128,7 +128,8 @@ func (c *comparison) onCiphertext(names []string) (columns []*column) {
 	return columns
 }
 
-// compareCompanions looks for the plain columns that values are bound to.
+// compareCompanions looks for the plain columns that values are bound to, and for
+// those of option plain=, which are written too.
 func (c *comparison) compareCompanions(m *fieldcrypt.Model) {
 	seen := map[string]bool{}
 	look := func(f *fieldcrypt.Field, p *fieldcrypt.PlainField, what string) {
@@ -147,6 +148,9 @@ func (c *comparison) compareCompanions(m *fieldcrypt.Model) {
 		}
 		if f.Bind != nil {
 			look(f, f.Bind, "bound")
+		}
+		if f.Plain != "" && c.live.column(f.Plain) == nil {
+			c.differs(f, f.Name, fmt.Sprintf("the plaintext column %s of option plain= is missing", c.full(f.Plain)), "run AutoMigrate, or take the option out if the column is adopted")
 		}
 	}
 }

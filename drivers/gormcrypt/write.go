@@ -94,12 +94,22 @@ func (s *source) indexes() (all []*index) {
 // seal returns what is stored for a value, and the value as the field's Go type,
 // for its indexes.
 func (b *binding) seal(sealer *fieldcrypt.Sealer, c *column, v any) (any, reflect.Value, error) {
+	out, input, _, err := b.appendSealed(nil, sealer, c, v)
+	return out, input, err
+}
+
+// appendSealed is seal into a buffer that values share.
+func (b *binding) appendSealed(buf []byte, sealer *fieldcrypt.Sealer, c *column, v any) (any, reflect.Value, []byte, error) {
 	input, err := inputOf(c, v)
 	if err != nil || !input.IsValid() {
-		return nil, input, err
+		return nil, input, buf, err
 	}
-	stored, err := sealer.Seal(c.field, input)
-	return b.value(stored), input, err
+	from := len(buf)
+	buf, null, err := sealer.AppendSeal(buf, c.field, input)
+	if null || err != nil {
+		return nil, input, buf, err
+	}
+	return b.value(buf[from:len(buf):len(buf)]), input, buf, nil
 }
 
 // inputOf turns what a struct, a map or an assignment holds for an encrypted

@@ -318,3 +318,39 @@ func TestCheckBySimpleProtocol(t *testing.T) {
 	execAll(t, db, "ALTER TABLE charts DROP notes")
 	wantCheck(t, "dropped", gormcrypt.Check(ctx, db), "the column charts.notes is missing")
 }
+
+// Bound has every kind of column that goes with encrypted ones.
+type Bound struct {
+	gormcrypt.Encrypted
+	ID    string `gorm:"primaryKey"`
+	Ward  string
+	Name  string `fieldcrypt:"medical,bind=Ward"`
+	Email string `fieldcrypt:"medical,index,plain=old_email" gorm:"column:email_sealed"`
+}
+
+// TestCheckOfCompanions: columns that values are bound to, and the plaintext beside
+// a column that is being adopted.
+func TestCheckOfCompanions(t *testing.T) {
+	onEach(t, func(t *testing.T, d dialector) {
+		db, l := plugged(t, d(t), gorm.Config{}, &Bound{})
+		if err := db.AutoMigrate(&Bound{}); err != nil {
+			t.Fatal(err)
+		}
+		wantCheck(t, "made", gormcrypt.Check(ctx, db))
+		execAll(t, db, "ALTER TABLE bounds ADD email_sealed_bidx_next {bytes}", "CREATE INDEX next ON bounds (email_sealed_bidx_next)", "CREATE INDEX old ON bounds (old_email)")
+		wantCheck(t, "re-indexing", gormcrypt.Check(ctx, db))
+		noDDL(t, db, l, &Bound{})
+		execAll(t, db, "ALTER TABLE bounds DROP COLUMN ward")
+		err := gormcrypt.Check(ctx, db)
+		wantCheck(t, "no ward", err, "check bounds.name (gorm_test.Bound.Name): ", "the bound column bounds.ward is missing; run AutoMigrate")
+		if n := len(differences(t, err)); n != 1 {
+			t.Errorf("%d differences: %v", n, err)
+		}
+		execAll(t, db, "DROP INDEX old", "ALTER TABLE bounds DROP COLUMN old_email")
+		wantCheck(t, "no plaintext", gormcrypt.Check(ctx, db), "check bounds.email_sealed (gorm_test.Bound.Email): ", "the plaintext column bounds.old_email of option plain= is missing; run AutoMigrate")
+		if err := db.AutoMigrate(&Bound{}); err != nil {
+			t.Fatal(err, l)
+		}
+		wantCheck(t, "made again", gormcrypt.Check(ctx, db))
+	})
+}
