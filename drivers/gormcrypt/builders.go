@@ -33,8 +33,11 @@ func (b *binding) hookBuilders(db *gorm.DB) {
 				return
 			}
 			if ok && name == "VALUES" { // a map's values would stay in the statement, for others to print
-				stmt.Clauses[name] = c
-				c.Expression = b.inBulk(stmt, c.Expression)
+				kept := c
+				if bulk, ok := c.Expression.(bulkValues); ok {
+					kept.Expression = bulk.Values
+				}
+				stmt.Clauses[name] = kept
 			}
 			values := 0
 			if ok {
