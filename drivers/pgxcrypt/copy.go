@@ -1,0 +1,110 @@
+package pgxcrypt
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/fieldcrypt/go/fieldcrypt"
+)
+
+// Copier is what [CopyInto] writes through: a *pgx.Conn, a pgx.Tx, a
+// *pgxpool.Pool, or what [Wrap] makes of them.
+type Copier interface {
+	CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error)
+}
+
+// CopyInto writes rows, structs of one model or pointers to them, by COPY, and
+// says how many:
+//
+//	n, err := pgxcrypt.CopyInto(ctx, conn, fc, pgx.Identifier{"patients"}, patients)
+//
+// The columns are those that are named, or else all of the model. Index columns
+// are written with their fields and need not be named. Each row is sealed by
+// itself, while it is sent. Either all rows are written or none.
+//
+// Tenants and errors are as with [Args].
+func CopyInto[T any](ctx context.Context, db Copier, fc *fieldcrypt.Crypter, table pgx.Identifier, rows []T, columns ...string) (int64, error) {
+	l := newList(fc, rows)
+	if err := l.warm(ctx); err != nil {
+		return 0, err
+	}
+	written, err := l.t.copied(columns)
+	if err != nil {
+		return 0, err
+	}
+	names := make([]string, len(written))
+	for i, c := range written {
+		names[i] = c.name
+	}
+	source := &copySource{ctx: ctx, list: l, columns: written, values: make([]any, len(written))}
+	n, err := db.CopyFrom(ctx, table, names, source)
+	if source.err != nil { // what pgx returns is the server's echo of it
+		return 0, source.err
+	}
+	return n, err
+}
+
+// copied returns the columns of names, or all, with those of their indexes.
+func (t *table) copied(names []string) ([]*column, error) {
+	columns := slices.Clone(t.columns)
+	if len(names) > 0 {
+		columns = nil
+		for _, name := range names {
+			c := t.byName[name]
+			if c == nil || slices.Contains(columns, c) {
+				return nil, modelErr("copy", t.model, fieldcrypt.ErrUnsupported, fmt.Sprintf("%s is no column of the model, or is given twice", name))
+			}
+			columns = append(columns, c)
+		}
+	}
+	for _, ix := range t.indexes {
+		all := !slices.ContainsFunc(ix.members, func(m *column) bool { return !slices.Contains(columns, m) })
+		if all && !slices.Contains(columns, ix) {
+			columns = append(columns, ix)
+		}
+	}
+	return columns, t.written("copy", columns)
+}
+
+// copySource seals rows one by one. It implements pgx.CopyFromSource.
+type copySource struct {
+	ctx     context.Context
+	list    list
+	columns []*column
+	values  []any // of the row that is being sent
+	next    int
+	err     error
+}
+
+// Next implements pgx.CopyFromSource.
+func (s *copySource) Next() bool {
+	if s.err != nil || s.next == s.list.len() {
+		return false
+	}
+	s.err = s.fill()
+	s.next++
+	return s.err == nil
+}
+
+func (s *copySource) fill() error {
+	r, err := s.list.seal(s.ctx, s.next)
+	if err != nil {
+		return err
+	}
+	for i, c := range s.columns {
+		if s.values[i], err = r.value(c); err != nil {
+			return err
+		}
+	}
+	r.fillTenant()
+	return nil
+}
+
+// Values implements pgx.CopyFromSource.
+func (s *copySource) Values() ([]any, error) { return s.values, s.err }
+
+// Err implements pgx.CopyFromSource.
+func (s *copySource) Err() error { return s.err }

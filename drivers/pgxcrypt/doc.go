@@ -1,0 +1,60 @@
+// Package pgxcrypt seals and opens the tagged fields of structs for native pgx:
+// without an ORM, in the SQL that the application writes.
+//
+//	type Patient struct {
+//		ID    int64   `db:"id"`
+//		MRN   string  `db:"mrn" fieldcrypt:"medical,index"`
+//		Notes *string `db:"notes" fieldcrypt:"medical"`
+//	}
+//
+//	_, err := conn.Exec(ctx, `INSERT INTO patients (id, mrn, mrn_bidx, notes)
+//		VALUES (@id, @mrn, @mrn_bidx, @notes)`, pgxcrypt.Args(fc, &p))
+//
+//	read := pgxcrypt.RowToStructByName[Patient](ctx, fc)
+//	mrn, err := pgxcrypt.Eq[Patient](ctx, fc, "mrn", "MRN-1042")
+//	rows, err := conn.Query(ctx, `SELECT id, mrn, notes FROM patients WHERE mrn_bidx = ANY($1)`, mrn)
+//	patients, err := pgx.CollectRows(rows, read)
+//
+// The structs are those that gormcrypt reads too; neither driver sees which of
+// them wrote a row. Columns are named by `db:`, `gorm:"column:"` or GORM's default.
+// A struct for a part of a table, a JOIN or names made by AS says with id= which
+// columns its fields stand for:
+//
+//	type Visit struct {
+//		MRN string `db:"patient_mrn" fieldcrypt:"medical,id=patients.mrn"`
+//		...
+//	}
+//
+// All of pgx's QueryExecModes work.
+//
+// # Tables
+//
+// [DDL] prints the columns. Encrypted ones are of the type fieldcrypt_value, a
+// domain over bytea, so that the database refuses plaintext from whatever client.
+//
+// # Tenants and bound values
+//
+// Under per-tenant keys the context's tenant rules for writes and searches: it
+// stands in for a tenant field that is zero, and must not be another. What is read
+// is opened under the tenant column of its row. That column, and the column that a
+// value is bound to, take part in every statement that writes or reads such values.
+//
+// # Limits
+//
+// The SQL is the application's and is not understood, only its names are. So these
+// are not seen:
+//
+//   - WHERE mrn = @mrn, ORDER BY mrn, and whatever else works on ciphertext: it
+//     finds nothing, or sorts by nothing. Search with Eq.
+//   - An upsert that keeps the conflicting row's tenant or bound column and takes
+//     the new row's values: they do not open. Such a column belongs to the
+//     conflict's target.
+//   - json_agg and the like over encrypted columns make text of ciphertext, which
+//     nothing opens; read into an encrypted field, it is refused.
+//
+// # Keys and connections
+//
+// Args, RowToStructByName and their like open the keys when they are made. Made
+// before a query they never make it wait while it holds a connection, which keys
+// in a store behind the same pool might need.
+package pgxcrypt
