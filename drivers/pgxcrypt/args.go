@@ -81,7 +81,7 @@ func (a *args) RewriteQuery(ctx context.Context, conn *pgx.Conn, sql string, res
 	if len(rest) > 0 {
 		return "", nil, modelErr("args", a.t.model, fieldcrypt.ErrUnsupported, "there are arguments after Args, which the SQL cannot use; give them to Args by name, in a pgx.NamedArgs")
 	}
-	sql, values, err := a.t.named(ctx, conn, sql, a.more)
+	sql, values, columns, err := a.t.named(ctx, conn, sql, a.more)
 	if err != nil {
 		return "", nil, err
 	}
@@ -89,14 +89,14 @@ func (a *args) RewriteQuery(ctx context.Context, conn *pgx.Conn, sql string, res
 	if err != nil {
 		return "", nil, err
 	}
-	for i, v := range values {
-		switch v := v.(type) {
-		case *column:
-			if values[i], err = r.value(v); err != nil {
-				return "", nil, err
-			}
-		case extra:
-			values[i] = v.value
+	if err := r.reindexed("args", columns); err != nil {
+		return "", nil, err
+	}
+	for i, c := range columns {
+		if c == nil {
+			values[i] = values[i].(extra).value
+		} else if values[i], err = r.value(c); err != nil {
+			return "", nil, err
 		}
 	}
 	r.fillTenant()
@@ -106,16 +106,16 @@ func (a *args) RewriteQuery(ctx context.Context, conn *pgx.Conn, sql string, res
 // extra is an argument that is of no column.
 type extra struct{ value any }
 
-// named parses SQL with names of columns: it returns SQL with ordinals, and what
-// each stands for, a *column or an extra.
-func (t *table) named(ctx context.Context, conn *pgx.Conn, sql string, more []pgx.NamedArgs) (string, []any, error) {
+// named parses SQL with names of columns: it returns SQL with ordinals, and for
+// each the value, an extra, or its column.
+func (t *table) named(ctx context.Context, conn *pgx.Conn, sql string, more []pgx.NamedArgs) (string, []any, []*column, error) {
 	names := t.names
 	if len(more) > 0 {
 		names = maps.Clone(names)
 		for _, m := range more {
 			for name, v := range m {
 				if names[name] != nil {
-					return "", nil, modelErr("args", t.model, fieldcrypt.ErrUnsupported, fmt.Sprintf("the argument %s is given twice, or is a column of the model; name it otherwise", name))
+					return "", nil, nil, modelErr("args", t.model, fieldcrypt.ErrUnsupported, fmt.Sprintf("the argument %s is given twice, or is a column of the model; name it otherwise", name))
 				}
 				names[name] = extra{v}
 			}
@@ -123,27 +123,27 @@ func (t *table) named(ctx context.Context, conn *pgx.Conn, sql string, more []pg
 	}
 	out, values, err := pgx.NamedArgs(names).RewriteQuery(ctx, conn, sql, nil)
 	if err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
-	var columns []*column
+	columns := make([]*column, len(values))
 	used := 0
-	for _, v := range values {
+	for i, v := range values {
 		switch v := v.(type) {
 		case *column:
-			columns = append(columns, v)
+			columns[i] = v
 		case extra:
 			used++
 		default:
-			return "", nil, t.unknownName(ctx, conn, sql, names)
+			return "", nil, nil, t.unknownName(ctx, conn, sql, names)
 		}
 	}
-	if len(columns) == 0 {
-		return "", nil, modelErr("args", t.model, fieldcrypt.ErrUnsupported, "the SQL names no column of the model; write @<column>")
+	if used == len(columns) {
+		return "", nil, nil, modelErr("args", t.model, fieldcrypt.ErrUnsupported, "the SQL names no column of the model; write @<column>")
 	}
 	if want := len(names) - len(t.names); used != want {
-		return "", nil, modelErr("args", t.model, fieldcrypt.ErrUnsupported, fmt.Sprintf("the SQL uses %d of %d more arguments; give those alone that it names", used, want))
+		return "", nil, nil, modelErr("args", t.model, fieldcrypt.ErrUnsupported, fmt.Sprintf("the SQL uses %d of %d more arguments; give those alone that it names", used, want))
 	}
-	return out, values, t.written("args", columns)
+	return out, values, columns, t.written("args", columns)
 }
 
 // unknownName says which name of the SQL is no column: pgx itself tells.

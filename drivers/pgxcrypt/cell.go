@@ -3,6 +3,8 @@ package pgxcrypt
 import (
 	"encoding/hex"
 	"fmt"
+	"reflect"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -30,4 +32,19 @@ func cell(f *fieldcrypt.Field, fd *pgconn.FieldDescription, raw []byte) ([]byte,
 		return nil, fieldErr("open", f, fieldcrypt.ErrNotSealed, "the server sent no bytea")
 	}
 	return b, nil
+}
+
+// openClear reads the plaintext of a field whose encrypted column is NULL, where
+// that is allowed; done if there is one.
+func (r *reader) openClear(row pgx.CollectableRow, b *binding, c *column, at fieldcrypt.Row, place func(*column) reflect.Value) (done bool, err error) {
+	i := slices.Index(b.columns, c.clear)
+	if i < 0 || row.RawValues()[i] == nil {
+		return false, nil
+	}
+	if err := r.fc.ReadPlaintext(r.ctx, c.field, at.Tenant, false); err != nil {
+		return true, err
+	}
+	targets := make([]any, len(b.columns))
+	targets[i] = place(c).Addr().Interface()
+	return true, row.Scan(targets...)
 }

@@ -21,8 +21,8 @@ type Copier interface {
 //
 //	n, err := pgxcrypt.CopyInto(ctx, conn, fc, pgx.Identifier{"patients"}, patients)
 //
-// The columns are those that are named, or else all of the model. Index columns
-// are written with their fields and need not be named. Each row is sealed by
+// The columns are those that are named, or else all of the model. Index columns,
+// and plain= ones, are written with their fields and need not be named. Each row is sealed by
 // itself, while it is sent. Either all rows are written or none.
 //
 // Tenants and errors are as with [Args].
@@ -31,7 +31,7 @@ func CopyInto[T any](ctx context.Context, db Copier, fc *fieldcrypt.Crypter, tab
 	if err := l.warm(ctx); err != nil {
 		return 0, err
 	}
-	written, err := l.t.copied(columns)
+	written, err := l.copied(ctx, columns)
 	if err != nil {
 		return 0, err
 	}
@@ -47,8 +47,10 @@ func CopyInto[T any](ctx context.Context, db Copier, fc *fieldcrypt.Crypter, tab
 	return n, err
 }
 
-// copied returns the columns of names, or all, with those of their indexes.
-func (t *table) copied(names []string) ([]*column, error) {
+// copied returns the columns of names, or all, with those of their indexes and of
+// plaintext that is being adopted.
+func (l *list) copied(ctx context.Context, names []string) ([]*column, error) {
+	t := l.t
 	columns := slices.Clone(t.columns)
 	if len(names) > 0 {
 		columns = nil
@@ -60,13 +62,37 @@ func (t *table) copied(names []string) ([]*column, error) {
 			columns = append(columns, c)
 		}
 	}
+	for _, c := range columns {
+		if c.clear != nil && !slices.Contains(columns, c.clear) {
+			columns = append(columns, c.clear)
+		}
+	}
 	for _, ix := range t.indexes {
 		all := !slices.ContainsFunc(ix.members, func(m *column) bool { return !slices.Contains(columns, m) })
 		if all && !slices.Contains(columns, ix) {
 			columns = append(columns, ix)
 		}
 	}
-	return columns, t.written("copy", columns)
+	if err := t.written("copy", columns); err != nil || l.len() == 0 {
+		return columns, err
+	}
+	r, err := l.seal(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range columns {
+		if c.kind != indexColumn || slices.Contains(columns, c.next) {
+			continue
+		}
+		moving, err := r.moving(c)
+		if err != nil {
+			return nil, err
+		}
+		if moving {
+			columns = append(columns, c.next)
+		}
+	}
+	return columns, nil
 }
 
 // copySource seals rows one by one. It implements pgx.CopyFromSource.

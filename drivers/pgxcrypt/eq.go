@@ -32,7 +32,7 @@ func Eq[M any](ctx context.Context, fc *fieldcrypt.Crypter, name string, values 
 	switch {
 	case c == nil:
 		return nil, modelErr("search", t.model, fieldcrypt.ErrUnsearchable, fmt.Sprintf("the model has no column %s", name))
-	case !c.encrypted() && c.blind == nil:
+	case c.kind != encryptedColumn && c.kind != indexColumn:
 		return nil, modelErr("search", t.model, fieldcrypt.ErrUnsearchable, fmt.Sprintf("the column %s is not encrypted; compare it in SQL", name))
 	}
 	ix := c.blind

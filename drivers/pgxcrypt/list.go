@@ -58,7 +58,7 @@ func (l *list) warm(ctx context.Context) error {
 	if l.err != nil || l.len() == 0 {
 		return l.err
 	}
-	if !l.t.perTenant || fieldcrypt.TenantFrom(ctx) != "" {
+	if !l.t.model.PerTenant() || fieldcrypt.TenantFrom(ctx) != "" {
 		return l.fc.Warm(ctx, l.t.domains...)
 	}
 	seen := map[string]bool{}

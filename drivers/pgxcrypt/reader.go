@@ -113,7 +113,7 @@ func (r *reader) columnAt(fds []pgconn.FieldDescription, i int) (*column, error)
 		return nil, nil
 	case c == nil:
 		return nil, modelErr("read", r.t.model, fieldcrypt.ErrUnsupported, fmt.Sprintf("the struct has no field for the column %q of the row; name the columns in SELECT", fds[i].Name))
-	case c.blind != nil:
+	case c.index == nil:
 		return nil, nil
 	}
 	return c, nil
@@ -134,7 +134,7 @@ func (r *reader) check(b *binding) error {
 			if err := r.opens(c, has); err != nil {
 				return err
 			}
-		case b.oids[i] == pgtype.ByteaOID && isText(c.typ):
+		case c.kind == plainColumn && b.oids[i] == pgtype.ByteaOID && isText(c.typ):
 			return plainBytea(r.t.model, c.name)
 		}
 	}
@@ -156,6 +156,8 @@ func (r *reader) opens(c *column, has func(*column) bool) error {
 		return fieldErr("open", c.field, fieldcrypt.ErrNoTenant, fmt.Sprintf("the row has no column %s; select it along", r.t.tenant.name))
 	case c.bound != nil && !has(c.bound):
 		return fieldErr("open", c.field, fieldcrypt.ErrUnsupported, fmt.Sprintf("the value is bound to %s, which the row has not; select it along", c.bound.name))
+	case c.clear != nil && !has(c.clear):
+		return fieldErr("open", c.field, fieldcrypt.ErrUnsupported, fmt.Sprintf("while the field is adopted, the row needs its plaintext column %s, to tell NULL from what is not sealed yet; select it along, and read by name", c.clear.name))
 	}
 	return nil
 }
@@ -181,7 +183,7 @@ func (r *reader) read(row pgx.CollectableRow, dst reflect.Value) error {
 	}
 	targets := make([]any, len(b.columns)) // nil: left out
 	for i, c := range b.columns {
-		if c != nil && !c.encrypted() {
+		if c != nil && c.kind == plainColumn {
 			targets[i] = makeField(dst, c.index).Addr().Interface()
 		}
 	}
@@ -208,6 +210,11 @@ func (r *reader) open(row pgx.CollectableRow, b *binding, at fieldcrypt.Row, pla
 		}
 		if c.field.PerTenant && at.Tenant == "" {
 			return fieldErr("open", c.field, fieldcrypt.ErrNoTenant, fmt.Sprintf("the column %s of the row is empty", r.t.tenant.name))
+		}
+		if stored == nil && c.clear != nil {
+			if done, err := r.openClear(row, b, c, at, place); done || err != nil {
+				return err
+			}
 		}
 		if stored == nil && len(c.index) > 1 {
 			continue // an embedded pointer stays nil

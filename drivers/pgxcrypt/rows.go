@@ -62,6 +62,8 @@ func (o openedRow) Scan(dest ...any) error {
 	for i, c := range b.columns {
 		switch {
 		case dest[i] == nil:
+		case c != nil && c.kind == clearColumn:
+			return fieldErr("open", c.field, fieldcrypt.ErrUnsupported, fmt.Sprintf("the column %s is read only in place of a value that is not sealed yet; scan it into nil, and the encrypted column into the field", c.name))
 		case c == nil || !c.encrypted():
 			if targets[i] = dest[i]; b.oids[i] == pgtype.ByteaOID && isText(reflect.TypeOf(dest[i])) {
 				return plainBytea(o.r.t.model, b.names[i])

@@ -102,7 +102,7 @@ func (c *columnOf) in(b *binding) bool {
 func (r *reader) columnOf(name string, typ reflect.Type) (*columnOf, error) {
 	c := r.t.find(name)
 	switch {
-	case c == nil || c.blind != nil:
+	case c == nil || c.index == nil || c.kind == clearColumn:
 		return nil, modelErr("read", r.t.model, fieldcrypt.ErrUnsupported, fmt.Sprintf("the model has no field with the column %s", name))
 	case c.typ != typ:
 		return nil, modelErr("read", r.t.model, fieldcrypt.ErrWrongType, fmt.Sprintf("the field of the column %s is a %s, not a %s", name, c.typ, typ))

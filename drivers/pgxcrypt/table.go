@@ -11,31 +11,43 @@ import (
 
 // table is a model as SQL sees it. It is made once per model and immutable.
 type table struct {
-	model     *fieldcrypt.Model
-	columns   []*column          // of Go fields, in order of declaration
-	indexes   []*column          // blind index columns
-	byName    map[string]*column // both
-	names     map[string]any     // the same for pgx's lexer
-	tenant    *column            // nil if there is none
-	perTenant bool               // a field has keys per tenant
-	domains   []string
+	model   *fieldcrypt.Model
+	columns []*column          // of Go fields, in order of declaration
+	indexes []*column          // blind index columns
+	byName  map[string]*column // all that a statement may name
+	names   map[string]any     // the same for pgx's lexer
+	tenant  *column            // nil if there is none
+	domains []string
 }
 
-// column is a column of a table: of a Go field, or a blind index.
+// kind says what stands in a column.
+type kind int
+
+const (
+	plainColumn     kind = iota // a Go field as it is
+	encryptedColumn             // a Go field's sealed value
+	indexColumn                 // a blind index
+	nextColumn                  // the same under the key that it is moved to
+	clearColumn                 // the plaintext of an encrypted column that is being adopted
+)
+
+// column is a column of a table.
 type column struct {
+	kind  kind
 	name  string
-	index []int        // of the Go field; nil for a blind index
+	index []int        // of the Go field; nil for an index
 	typ   reflect.Type // of the Go field
 
-	field *fieldcrypt.Field // of an encrypted column
-	bound *column           // what field is bound to, or nil
+	field *fieldcrypt.Field // of an encrypted column and of its plaintext
+	bound *column           // encrypted: what the value is bound to, or nil
+	clear *column           // encrypted: its plaintext, or nil
 
-	blind   *fieldcrypt.BlindIndex
-	members []*column // the columns that the index is made of
+	blind   *fieldcrypt.BlindIndex // of an index, and of the same under another key
+	members []*column              // index: the encrypted columns that it is made of
+	next    *column                // index: the same under another key
 }
 
-// encrypted reports whether ciphertext stands in the column.
-func (c *column) encrypted() bool { return c.field != nil }
+func (c *column) encrypted() bool { return c.kind == encryptedColumn }
 
 // tableKey is where a table is kept with its model.
 type tableKey struct{}
@@ -58,6 +70,7 @@ func tableOf(fc *fieldcrypt.Crypter, model any) (*table, error) {
 
 func newTable(m *fieldcrypt.Model) (*table, error) {
 	t := &table{model: m, byName: map[string]*column{}, names: map[string]any{}, domains: m.Domains()}
+	var all []*column
 	plain := map[string]*column{}
 	for _, f := range m.Plain() {
 		c := &column{name: f.Column, index: f.Index, typ: f.Type}
@@ -69,28 +82,30 @@ func newTable(m *fieldcrypt.Model) (*table, error) {
 	}
 	of := map[*fieldcrypt.Field]*column{}
 	for _, f := range m.Fields {
-		if f.Plain != "" {
-			return nil, fieldErr("model", f, fieldcrypt.ErrUnsupported, "pgxcrypt has no plain= yet")
-		}
-		c := &column{name: f.Column, index: f.Index, typ: f.Type, field: f}
+		c := &column{kind: encryptedColumn, name: f.Column, index: f.Index, typ: f.Type, field: f}
 		if f.Bind != nil {
 			if c.bound = plain[f.Bind.Path]; c.bound == nil {
-				return nil, fieldErr("model", f, fieldcrypt.ErrModel, "it is bound to a field without a column")
+				return nil, fieldErr("model", f, fieldcrypt.ErrModel, `it is bound to a field without a column; take db:"-" off that`)
 			}
+		}
+		if f.Plain != "" {
+			c.clear = &column{kind: clearColumn, name: f.Plain, index: f.Index, typ: f.Type, field: f}
+			all = append(all, c.clear)
 		}
 		of[f] = c
 		t.columns = append(t.columns, c)
-		t.perTenant = t.perTenant || f.PerTenant
 	}
 	slices.SortFunc(t.columns, func(a, b *column) int { return slices.Compare(a.index, b.index) })
 	for _, ix := range m.Indexes {
-		c := &column{name: ix.Column, blind: ix}
+		c := &column{kind: indexColumn, name: ix.Column, blind: ix}
 		for _, f := range ix.Fields {
 			c.members = append(c.members, of[f])
 		}
+		c.next = &column{kind: nextColumn, name: ix.Column + fieldcrypt.NextSuffix, blind: ix, members: c.members}
 		t.indexes = append(t.indexes, c)
+		all = append(all, c, c.next)
 	}
-	for _, c := range slices.Concat(t.columns, t.indexes) {
+	for _, c := range slices.Concat(t.columns, all) {
 		if t.byName[c.name] != nil {
 			return nil, modelErr("model", m, fieldcrypt.ErrModel, fmt.Sprintf("two of its fields have the column %s; name another", c.name))
 		}
@@ -99,6 +114,9 @@ func newTable(m *fieldcrypt.Model) (*table, error) {
 	}
 	return t, nil
 }
+
+// of returns the column of a field.
+func (t *table) of(f *fieldcrypt.Field) *column { return t.byName[f.Column] }
 
 // find returns the column of a name in a result: exact, else without regard to
 // case, else without regard to underscores, as pgx matches fields. It is nil if

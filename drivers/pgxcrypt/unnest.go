@@ -40,24 +40,25 @@ func (u *unnest) RewriteQuery(ctx context.Context, conn *pgx.Conn, sql string, r
 	if len(rest) > 0 {
 		return "", nil, modelErr("args", u.t.model, fieldcrypt.ErrUnsupported, "there are arguments after Unnest, which the SQL cannot use; give them to Unnest by name, in a pgx.NamedArgs")
 	}
-	sql, values, err := u.t.named(ctx, conn, sql, u.more)
+	sql, values, columns, err := u.t.named(ctx, conn, sql, u.more)
 	if err != nil {
 		return "", nil, err
 	}
-	columns := make([]*column, len(values))
 	arrays := make([]reflect.Value, len(values))
-	for i, v := range values {
-		if e, ok := v.(extra); ok {
-			values[i] = e.value
+	for i, c := range columns {
+		if c == nil {
+			values[i] = values[i].(extra).value
 			continue
 		}
-		columns[i] = v.(*column)
-		arrays[i] = reflect.MakeSlice(reflect.SliceOf(columns[i].argumentType()), u.len(), u.len())
+		arrays[i] = reflect.MakeSlice(reflect.SliceOf(c.argumentType()), u.len(), u.len())
 		values[i] = arrays[i].Interface()
 	}
 	for n := range u.len() {
 		r, err := u.seal(ctx, n)
 		if err != nil {
+			return "", nil, err
+		}
+		if err := r.reindexed("args", columns); err != nil {
 			return "", nil, err
 		}
 		for i, c := range columns {
@@ -77,21 +78,21 @@ var bytesType = reflect.TypeFor[[]byte]()
 
 // argumentType is the type of a column's element in an array.
 func (c *column) argumentType() reflect.Type {
-	if c.encrypted() || c.blind != nil {
-		return bytesType
+	if c.kind == plainColumn || c.kind == clearColumn {
+		return c.typ
 	}
-	return c.typ
+	return bytesType
 }
 
 // set sets an element of an array to the value of a column.
 func (r *rowSealer) set(dst reflect.Value, c *column) error {
-	if c.encrypted() || c.blind != nil {
-		b, err := r.bytes(c)
-		dst.SetBytes(b)
-		return err
+	if c.kind == plainColumn || c.kind == clearColumn {
+		if v := r.plain(c); v.IsValid() {
+			dst.Set(v)
+		}
+		return nil
 	}
-	if v := r.plain(c); v.IsValid() {
-		dst.Set(v)
-	}
-	return nil
+	b, err := r.bytes(c)
+	dst.SetBytes(b)
+	return err
 }
