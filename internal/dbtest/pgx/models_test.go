@@ -1,7 +1,6 @@
 package pgx_test
 
 import (
-	"encoding/binary"
 	"fmt"
 	"testing"
 	"time"
@@ -74,10 +73,10 @@ func patient(n int64) Patient {
 
 // tenanted has keys per tenant and values that are bound to its row.
 type tenanted struct {
-	ID     uuid   `db:"id" gorm:"type:uuid"`
-	Clinic string `fieldcrypt:",tenant" db:"clinic"`
-	Ward   string `db:"ward"`
-	MRN    string `fieldcrypt:"medical,index,bind=ID" db:"mrn" gorm:"column:mrn"`
+	ID     string  `db:"id" gorm:"type:uuid"`
+	Clinic string  `fieldcrypt:",tenant" db:"clinic"`
+	Ward   *string `db:"ward"`
+	MRN    string  `fieldcrypt:"medical,index,bind=ID" db:"mrn" gorm:"column:mrn"`
 }
 
 // TableName names the table.
@@ -87,9 +86,5 @@ const tenantedTable = `CREATE TABLE tenanted (id uuid PRIMARY KEY, clinic text N
 
 const insertTenanted = `INSERT INTO tenanted (id, clinic, ward, mrn, mrn_bidx) VALUES (@id, @clinic, @ward, @mrn, @mrn_bidx)`
 
-type uuid [16]byte
-
-func newUUID(n uint64) (id uuid) {
-	binary.BigEndian.PutUint64(id[8:], n)
-	return id
-}
+// rowID makes the id of a row, which its client chooses.
+func rowID(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
