@@ -1,7 +1,6 @@
 package pgxcrypt
 
 import (
-	"encoding/hex"
 	"fmt"
 	"reflect"
 	"slices"
@@ -22,16 +21,8 @@ func cell(f *fieldcrypt.Field, fd *pgconn.FieldDescription, raw []byte) ([]byte,
 	case fd.DataTypeOID != pgtype.ByteaOID:
 		return nil, fieldErr("open", f, fieldcrypt.ErrNotSealed, fmt.Sprintf(
 			"the query returns the type with OID %d, not bytea; select the column as it is, without casts, JSON functions and the like", fd.DataTypeOID))
-	case fd.Format == pgx.BinaryFormatCode:
-		return raw, nil
-	case len(raw) < 2 || raw[0] != '\\' || raw[1] != 'x':
-		return nil, fieldErr("open", f, fieldcrypt.ErrNotSealed, `the server writes bytea in the format "escape"; set bytea_output to hex, as is the default`)
 	}
-	b := make([]byte, hex.DecodedLen(len(raw)-2))
-	if _, err := hex.Decode(b, raw[2:]); err != nil {
-		return nil, fieldErr("open", f, fieldcrypt.ErrNotSealed, "the server sent no bytea")
-	}
-	return b, nil
+	return unhex(f, fd.Format, raw)
 }
 
 // openClear reads the plaintext of a field whose encrypted column is NULL, where

@@ -199,12 +199,12 @@ func (r *reader) read(row pgx.CollectableRow, dst reflect.Value) error {
 
 // open opens the encrypted columns of a row, each to where place says.
 func (r *reader) open(row pgx.CollectableRow, b *binding, at fieldcrypt.Row, place func(*column) reflect.Value) error {
-	fds := row.FieldDescriptions()
 	for i, c := range b.columns {
 		if c == nil || !c.encrypted() {
 			continue
 		}
-		stored, err := cell(c.field, &fds[i], row.RawValues()[i])
+		// Asked anew each time: the row may have been taken off its connection.
+		stored, err := cell(c.field, &row.FieldDescriptions()[i], row.RawValues()[i])
 		if err != nil {
 			return err
 		}

@@ -29,7 +29,10 @@ var modes = []pgx.QueryExecMode{
 // inEachMode runs a test with a pool in each of pgx's modes, on one database
 // whose tables are dropped in between.
 func inEachMode(t *testing.T, test func(t *testing.T, db *pgxpool.Pool)) {
-	url := pgtest.DB(t)
+	inModes(t, pgtest.DB(t), test)
+}
+
+func inModes(t *testing.T, url string, test func(t *testing.T, db *pgxpool.Pool)) {
 	for _, mode := range modes {
 		t.Run(strings.ReplaceAll(mode.String(), " ", "_"), func(t *testing.T) {
 			db := pool(t, url, func(cfg *pgxpool.Config) { cfg.ConnConfig.DefaultQueryExecMode = mode })
