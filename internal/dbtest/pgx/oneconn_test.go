@@ -114,11 +114,11 @@ func oneConnection(t *testing.T, o *oneConn) {
 		return three(pgx.CollectRows(rows, pgxcrypt.RowToStructByName[Patient](o.ctx, o.fc)))
 	})
 	step("RowTo that goes cold between Wrap's rows", func() error {
+		read := pgxcrypt.RowToStructByName[Patient](o.ctx, o.fc)
 		rows, err := w.Query(o.ctx, all, 3)
 		if err != nil {
 			return err
 		}
-		read := pgxcrypt.RowToStructByName[Patient](o.ctx, o.fc)
 		return three(pgx.CollectRows(rows, func(row pgx.CollectableRow) (Patient, error) {
 			o.cold()
 			return read(row)
