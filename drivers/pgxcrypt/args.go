@@ -2,11 +2,7 @@ package pgxcrypt
 
 import (
 	"context"
-	"fmt"
-	"maps"
 	"reflect"
-	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -81,7 +77,7 @@ func (a *args) RewriteQuery(ctx context.Context, conn *pgx.Conn, sql string, res
 	if len(rest) > 0 {
 		return "", nil, modelErr("args", a.t.model, fieldcrypt.ErrUnsupported, "there are arguments after Args, which the SQL cannot use; give them to Args by name, in a pgx.NamedArgs")
 	}
-	sql, values, columns, err := a.t.named(ctx, conn, sql, a.more)
+	st, err := a.t.statement(ctx, conn, sql, a.more)
 	if err != nil {
 		return "", nil, err
 	}
@@ -89,70 +85,17 @@ func (a *args) RewriteQuery(ctx context.Context, conn *pgx.Conn, sql string, res
 	if err != nil {
 		return "", nil, err
 	}
-	if err := r.reindexed("args", columns); err != nil {
+	if err := r.reindexed("args", st.columns); err != nil {
 		return "", nil, err
 	}
-	for i, c := range columns {
+	values := make([]any, len(st.columns))
+	for i, c := range st.columns {
 		if c == nil {
-			values[i] = values[i].(extra).value
+			values[i] = st.extras[i]
 		} else if values[i], err = r.value(c); err != nil {
 			return "", nil, err
 		}
 	}
 	r.fillTenant()
-	return sql, values, nil
-}
-
-// extra is an argument that is of no column.
-type extra struct{ value any }
-
-// named parses SQL with names of columns: it returns SQL with ordinals, and for
-// each the value, an extra, or its column.
-func (t *table) named(ctx context.Context, conn *pgx.Conn, sql string, more []pgx.NamedArgs) (string, []any, []*column, error) {
-	names := t.names
-	if len(more) > 0 {
-		names = maps.Clone(names)
-		for _, m := range more {
-			for name, v := range m {
-				if names[name] != nil {
-					return "", nil, nil, modelErr("args", t.model, fieldcrypt.ErrUnsupported, fmt.Sprintf("the argument %s is given twice, or is a column of the model; name it otherwise", name))
-				}
-				names[name] = extra{v}
-			}
-		}
-	}
-	out, values, err := pgx.NamedArgs(names).RewriteQuery(ctx, conn, sql, nil)
-	if err != nil {
-		return "", nil, nil, err
-	}
-	columns := make([]*column, len(values))
-	used := 0
-	for i, v := range values {
-		switch v := v.(type) {
-		case *column:
-			columns[i] = v
-		case extra:
-			used++
-		default:
-			return "", nil, nil, t.unknownName(ctx, conn, sql, names)
-		}
-	}
-	if used == len(columns) {
-		return "", nil, nil, modelErr("args", t.model, fieldcrypt.ErrUnsupported, "the SQL names no column of the model; write @<column>")
-	}
-	if want := len(names) - len(t.names); used != want {
-		return "", nil, nil, modelErr("args", t.model, fieldcrypt.ErrUnsupported, fmt.Sprintf("the SQL uses %d of %d more arguments; give those alone that it names", used, want))
-	}
-	return out, values, columns, t.written("args", columns)
-}
-
-// unknownName says which name of the SQL is no column: pgx itself tells.
-func (t *table) unknownName(ctx context.Context, conn *pgx.Conn, sql string, names map[string]any) error {
-	_, _, err := pgx.StrictNamedArgs(names).RewriteQuery(ctx, conn, sql, nil)
-	reason := "the SQL has a name that is no column of the model"
-	if err != nil {
-		reason = strings.TrimSuffix(err.Error(), " but not present in StrictNamedArgs") + ", and no column of the model has that name"
-	}
-	known := slices.Sorted(maps.Keys(t.names))
-	return modelErr("args", t.model, fieldcrypt.ErrUnsupported, reason+"; its columns are "+strings.Join(known, ", "))
+	return st.out, values, nil
 }

@@ -39,7 +39,7 @@ func CopyInto[T any](ctx context.Context, db Copier, fc *fieldcrypt.Crypter, tab
 	for i, c := range written {
 		names[i] = c.name
 	}
-	source := &copySource{ctx: ctx, list: l, columns: written, values: make([]any, len(written))}
+	source := &copySource{ctx: ctx, list: l, columns: written, row: rowSealer{t: l.t}, values: make([]any, len(written))}
 	n, err := db.CopyFrom(ctx, table, names, source)
 	if source.err != nil { // what pgx returns is the server's echo of it
 		return 0, source.err
@@ -76,8 +76,8 @@ func (l *list) copied(ctx context.Context, names []string) ([]*column, error) {
 	if err := t.written("copy", columns); err != nil || l.len() == 0 {
 		return columns, err
 	}
-	r, err := l.seal(ctx, 0)
-	if err != nil {
+	r := &rowSealer{t: t}
+	if err := l.seal(ctx, r, 0); err != nil {
 		return nil, err
 	}
 	for _, c := range columns {
@@ -100,6 +100,7 @@ type copySource struct {
 	ctx     context.Context
 	list    list
 	columns []*column
+	row     rowSealer
 	values  []any // of the row that is being sent
 	next    int
 	err     error
@@ -116,16 +117,17 @@ func (s *copySource) Next() bool {
 }
 
 func (s *copySource) fill() error {
-	r, err := s.list.seal(s.ctx, s.next)
-	if err != nil {
+	if err := s.list.seal(s.ctx, &s.row, s.next); err != nil {
 		return err
 	}
 	for i, c := range s.columns {
-		if s.values[i], err = r.value(c); err != nil {
+		v, err := s.row.value(c)
+		if err != nil {
 			return err
 		}
+		s.values[i] = v
 	}
-	r.fillTenant()
+	s.row.fillTenant()
 	return nil
 }
 

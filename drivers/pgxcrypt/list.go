@@ -45,12 +45,12 @@ func (l *list) at(i int) (reflect.Value, error) {
 }
 
 // seal begins the i-th row.
-func (l *list) seal(ctx context.Context, i int) (*rowSealer, error) {
+func (l *list) seal(ctx context.Context, r *rowSealer, i int) error {
 	v, err := l.at(i)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return l.t.sealRow(ctx, l.fc, v)
+	return r.begin(ctx, l.fc, v)
 }
 
 // warm opens the keys of all rows.

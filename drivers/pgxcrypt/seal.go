@@ -17,12 +17,19 @@ type rowSealer struct {
 	parts  []reflect.Value
 }
 
-// sealRow begins a row. The context's tenant rules: it stands in for a tenant
-// field that is zero.
+// sealRow makes a rowSealer for one row.
+func (t *table) sealRow(ctx context.Context, fc *fieldcrypt.Crypter, v reflect.Value) (*rowSealer, error) {
+	r := &rowSealer{t: t}
+	return r, r.begin(ctx, fc, v)
+}
+
+// begin begins a row, the first or the next. The context's tenant rules: it stands
+// in for a tenant field that is zero.
 //
 // Errors: ErrTenantMismatch, ErrNoTenant.
-func (t *table) sealRow(ctx context.Context, fc *fieldcrypt.Crypter, v reflect.Value) (*rowSealer, error) {
-	r := &rowSealer{t: t, v: v}
+func (r *rowSealer) begin(ctx context.Context, fc *fieldcrypt.Crypter, v reflect.Value) error {
+	t := r.t
+	r.v, r.tenant = v, ""
 	if t.tenant != nil && t.model.PerTenant() {
 		own := ""
 		if f := fieldOf(v, t.tenant.index); f.IsValid() {
@@ -30,11 +37,15 @@ func (t *table) sealRow(ctx context.Context, fc *fieldcrypt.Crypter, v reflect.V
 		}
 		var err error
 		if r.tenant, err = fieldcrypt.TenantOf(ctx, own); err != nil {
-			return nil, modelErr("seal", t.model, err, fmt.Sprintf("column %s; set the row's tenant field or use fieldcrypt.WithTenant", t.tenant.name))
+			return modelErr("seal", t.model, err, fmt.Sprintf("column %s; set the row's tenant field or use fieldcrypt.WithTenant", t.tenant.name))
 		}
 	}
-	r.sealer = fc.Sealer(ctx, fieldcrypt.Row{Tenant: r.tenant, Bound: r.bound})
-	return r, nil
+	row := fieldcrypt.Row{Tenant: r.tenant}
+	if t.binds {
+		row.Bound = r.bound
+	}
+	r.sealer = fc.Sealer(ctx, row)
+	return nil
 }
 
 // bound implements fieldcrypt.Row.Bound.

@@ -2,6 +2,7 @@ package pgxcrypt
 
 import (
 	"fmt"
+	"hash/maphash"
 	"reflect"
 	"slices"
 	"strings"
@@ -9,7 +10,8 @@ import (
 	"github.com/fieldcrypt/go/fieldcrypt"
 )
 
-// table is a model as SQL sees it. It is made once per model and immutable.
+// table is a model as SQL sees it. It is made once per model and
+// immutable, apart from the statements that it remembers.
 type table struct {
 	model   *fieldcrypt.Model
 	columns []*column          // of Go fields, in order of declaration
@@ -18,6 +20,9 @@ type table struct {
 	names   map[string]any     // the same for pgx's lexer
 	tenant  *column            // nil if there is none
 	domains []string
+	binds   bool // a field is bound to another
+
+	statements statements
 }
 
 // kind says what stands in a column.
@@ -70,6 +75,7 @@ func tableOf(fc *fieldcrypt.Crypter, model any) (*table, error) {
 
 func newTable(m *fieldcrypt.Model) (*table, error) {
 	t := &table{model: m, byName: map[string]*column{}, names: map[string]any{}, domains: m.Domains()}
+	t.statements.seed = maphash.MakeSeed()
 	var all []*column
 	plain := map[string]*column{}
 	for _, f := range m.Plain() {
@@ -84,6 +90,7 @@ func newTable(m *fieldcrypt.Model) (*table, error) {
 	for _, f := range m.Fields {
 		c := &column{kind: encryptedColumn, name: f.Column, index: f.Index, typ: f.Type, field: f}
 		if f.Bind != nil {
+			t.binds = true
 			if c.bound = plain[f.Bind.Path]; c.bound == nil {
 				return nil, fieldErr("model", f, fieldcrypt.ErrModel, `it is bound to a field without a column; take db:"-" off that`)
 			}

@@ -40,28 +40,29 @@ func (u *unnest) RewriteQuery(ctx context.Context, conn *pgx.Conn, sql string, r
 	if len(rest) > 0 {
 		return "", nil, modelErr("args", u.t.model, fieldcrypt.ErrUnsupported, "there are arguments after Unnest, which the SQL cannot use; give them to Unnest by name, in a pgx.NamedArgs")
 	}
-	sql, values, columns, err := u.t.named(ctx, conn, sql, u.more)
+	st, err := u.t.statement(ctx, conn, sql, u.more)
 	if err != nil {
 		return "", nil, err
 	}
-	arrays := make([]reflect.Value, len(values))
-	for i, c := range columns {
+	values := make([]any, len(st.columns))
+	arrays := make([]reflect.Value, len(st.columns))
+	for i, c := range st.columns {
 		if c == nil {
-			values[i] = values[i].(extra).value
+			values[i] = st.extras[i]
 			continue
 		}
 		arrays[i] = reflect.MakeSlice(reflect.SliceOf(c.argumentType()), u.len(), u.len())
 		values[i] = arrays[i].Interface()
 	}
+	r := &rowSealer{t: u.t}
 	for n := range u.len() {
-		r, err := u.seal(ctx, n)
-		if err != nil {
+		if err := u.seal(ctx, r, n); err != nil {
 			return "", nil, err
 		}
-		if err := r.reindexed("args", columns); err != nil {
+		if err := r.reindexed("args", st.columns); err != nil {
 			return "", nil, err
 		}
-		for i, c := range columns {
+		for i, c := range st.columns {
 			if c == nil {
 				continue
 			}
@@ -71,7 +72,7 @@ func (u *unnest) RewriteQuery(ctx context.Context, conn *pgx.Conn, sql string, r
 		}
 		r.fillTenant()
 	}
-	return sql, values, nil
+	return st.out, values, nil
 }
 
 var bytesType = reflect.TypeFor[[]byte]()
