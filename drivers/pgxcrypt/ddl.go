@@ -38,8 +38,8 @@ EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
 // Errors: those of models; [fieldcrypt.ErrUnsupported] for an index setting that
 // it cannot write.
 func DDL(fc *fieldcrypt.Crypter, models ...any) (string, error) {
-	var b strings.Builder
-	b.WriteString(createDomain)
+	var order []string
+	tables := map[string][]*table{} // several models may speak of one
 	for _, model := range models {
 		t, err := tableOf(fc, model)
 		if err != nil {
@@ -48,13 +48,28 @@ func DDL(fc *fieldcrypt.Crypter, models ...any) (string, error) {
 		if len(t.model.Fields) == 0 {
 			return "", modelErr("ddl", t.model, fieldcrypt.ErrModel, "no field is tagged")
 		}
-		indexes, err := t.indexesDDL()
-		if err != nil {
-			return "", err
+		name := t.sqlName()
+		if tables[name] == nil {
+			order = append(order, name)
 		}
-		t.columnsDDL(&b)
-		for _, ix := range indexes {
-			b.WriteString(ix.create(t))
+		tables[name] = append(tables[name], t)
+	}
+	b := &strings.Builder{}
+	b.WriteString(createDomain)
+	for _, name := range order {
+		var columns []columnDDL
+		for _, t := range tables[name] {
+			columns = append(columns, t.columnsDDL()...)
+		}
+		writeColumns(b, name, columns)
+		for _, t := range tables[name] {
+			indexes, err := t.indexesDDL()
+			if err != nil {
+				return "", err
+			}
+			for _, ix := range indexes {
+				b.WriteString(ix.create(t))
+			}
 		}
 	}
 	return b.String(), nil
@@ -73,40 +88,42 @@ func quoteName(name string) string { return pgx.Identifier{name}.Sanitize() }
 
 func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// columnsDDL writes the columns, and a check of those that were there.
-func (t *table) columnsDDL(b *strings.Builder) {
-	type typed struct{ name, typ string }
-	var columns []typed
+// columnDDL is a column that DDL makes.
+type columnDDL struct{ name, typ, notNull string }
+
+func (t *table) columnsDDL() (list []columnDDL) {
 	for _, c := range slices.Concat(t.columns, t.indexes) {
-		switch {
-		case c.encrypted():
-			notNull := ""
+		switch c.kind {
+		case encryptedColumn:
+			column := columnDDL{c.name, domain, ""}
 			if _, ok := c.gormSetting(t, "not null"); ok {
-				notNull = " NOT NULL"
+				column.notNull = " NOT NULL"
 			}
-			fmt.Fprintf(b, "ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s %s%s;\n", t.sqlName(), quoteName(c.name), domain, notNull)
-			columns = append(columns, typed{c.name, domain})
-		case c.blind != nil:
-			fmt.Fprintf(b, "ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s bytea;\n", t.sqlName(), quoteName(c.name))
-			columns = append(columns, typed{c.name, "bytea"})
+			list = append(list, column)
+		case indexColumn:
+			list = append(list, columnDDL{c.name, "bytea", ""})
 		}
 	}
-	b.WriteString("DO $$ DECLARE want text; name text; live text; BEGIN\n\tFOR name, want IN VALUES ")
-	for i, c := range columns {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		fmt.Fprintf(b, "(%s, %s)", quoteText(c.name), quoteText(c.typ))
+	return list
+}
+
+// writeColumns writes the columns of a table, and a check of those that were there.
+func writeColumns(b *strings.Builder, table string, columns []columnDDL) {
+	var types []string
+	for _, c := range columns {
+		fmt.Fprintf(b, "ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s %s%s;\n", table, quoteName(c.name), c.typ, c.notNull)
+		types = append(types, fmt.Sprintf("(%s, %s)", quoteText(c.name), quoteText(c.typ)))
 	}
-	fmt.Fprintf(b, ` LOOP
+	fmt.Fprintf(b, `DO $$ DECLARE col text; want text; live text; BEGIN
+	FOR col, want IN VALUES %s LOOP
 		SELECT t.typname INTO live FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-			WHERE a.attrelid = %s::regclass AND a.attname = name AND NOT a.attisdropped;
+			WHERE a.attrelid = %s::regclass AND a.attname = col AND NOT a.attisdropped;
 		IF live = 'bytea' AND want = '%s' THEN
-			EXECUTE format('ALTER TABLE %%s ALTER COLUMN %%I TYPE %s', %s, name);
+			EXECUTE format('ALTER TABLE %%s ALTER COLUMN %%I TYPE %s', %s, col);
 		ELSIF live <> want THEN
-			RAISE EXCEPTION 'fieldcrypt: column %%.%% is of type %%, not %%; plaintext is never converted in place: add a column beside it', %s, name, live, want;
+			RAISE EXCEPTION 'fieldcrypt: column %%.%% is of type %%, not %%; plaintext is never converted in place: add a column beside it', %s, col, live, want;
 		END IF;
 	END LOOP;
 END $$;
-`, quoteText(t.sqlName()), domain, domain, quoteText(t.sqlName()), quoteText(t.sqlName()))
+`, strings.Join(types, ", "), quoteText(table), domain, domain, quoteText(table), quoteText(table))
 }
