@@ -192,16 +192,9 @@ func (c *Crypter) SecretTerms(ctx context.Context, v AnySecret) ([][]byte, error
 	return c.Terms(ctx, ix, Row{}, p.value().Interface())
 }
 
-// IndexOf returns the Secret that an index argument is of, if it was set, and
+// SecretOf returns the Secret that an index argument is of, if it was set, and
 // whether it is for the second column of an index that is moved.
-func IndexOf(v AnySecretIndex) (of AnySecret, set, next bool) { return v.secretIndex() }
+func SecretOf(v AnySecretIndex) (of AnySecret, set, next bool) { return v.secretIndex() }
 
 // SameColumn reports whether two Secrets are of one F.
 func SameColumn(a, b AnySecret) bool { return a.secret().field == b.secret().field }
-
-// HasValue reports whether a Secret holds a value in the clear, or NULL: an index
-// can be made of it.
-func HasValue(v AnySecret) bool {
-	p := v.secret()
-	return p.value != nil || p.sealed == nil
-}

@@ -41,7 +41,7 @@ func Args(fc *fieldcrypt.Crypter, row any, more ...pgx.NamedArgs) pgx.QueryRewri
 		return a
 	}
 	if a.t, a.err = tableOf(fc, a.v.Type()); a.err == nil {
-		a.err = a.warm(context.Background())
+		a.warm(context.Background())
 	}
 	return a
 }
@@ -56,17 +56,18 @@ type args struct {
 	err  error
 }
 
-// warm opens the keys that the row needs.
-func (a *args) warm(ctx context.Context) error {
+// warm opens the keys that the row may need. Where it fails, sealing fails again,
+// if it needs them.
+func (a *args) warm(ctx context.Context) {
 	if a.err != nil {
-		return a.err
+		return
 	}
 	if tenant := a.t.tenant; tenant != nil && fieldcrypt.TenantFrom(ctx) == "" {
 		if f := fieldOf(a.v, tenant.index); f.IsValid() && f.String() != "" {
 			ctx = fieldcrypt.WithTenant(ctx, f.String())
 		}
 	}
-	return a.fc.Warm(ctx, a.t.domains...)
+	a.t.warm(ctx, a.fc)
 }
 
 // RewriteQuery implements pgx.QueryRewriter.

@@ -69,7 +69,7 @@ func (r *argumentRow) seal() error {
 				return err
 			}
 		case fieldcrypt.AnySecretIndex:
-			of, set, next := fieldcrypt.IndexOf(v)
+			of, set, next := fieldcrypt.SecretOf(v)
 			r.indexes = append(r.indexes, argumentIndex{i, of, set, next})
 		}
 	}

@@ -28,9 +28,10 @@ type Copier interface {
 // Tenants and errors are as with [Args].
 func CopyInto[T any](ctx context.Context, db Copier, fc *fieldcrypt.Crypter, table pgx.Identifier, rows []T, columns ...string) (int64, error) {
 	l := newList(fc, rows)
-	if err := l.warm(ctx); err != nil {
-		return 0, err
+	if l.err != nil {
+		return 0, l.err
 	}
+	l.warm(ctx)
 	written, err := l.copied(ctx, columns)
 	if err != nil {
 		return 0, err

@@ -46,9 +46,10 @@
 //
 //   - WHERE mrn = @mrn, ORDER BY mrn, and whatever else works on ciphertext: it
 //     finds nothing, or sorts by nothing. Search with Eq.
-//   - An upsert that keeps the conflicting row's tenant or bound column and takes
-//     the new row's values: they do not open. Such a column belongs to the
-//     conflict's target.
+//   - What a tenant or bound column that is named is for: it has to be written, or
+//     be compared by equality. An UPDATE that changes one seals anew all that
+//     depends on it. Of an upsert by Args or Unnest it is checked that the
+//     conflict's target holds them.
 //   - json_agg and the like over encrypted columns make text of ciphertext, which
 //     nothing opens; read into an encrypted field, it is refused.
 //

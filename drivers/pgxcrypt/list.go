@@ -53,28 +53,26 @@ func (l *list) seal(ctx context.Context, r *rowSealer, i int) error {
 	return r.begin(ctx, l.fc, v)
 }
 
-// warm opens the keys of all rows.
-func (l *list) warm(ctx context.Context) error {
+// warm opens the keys that the rows may need.
+func (l *list) warm(ctx context.Context) {
 	if l.err != nil || l.len() == 0 {
-		return l.err
+		return
 	}
 	if !l.t.model.PerTenant() || fieldcrypt.TenantFrom(ctx) != "" {
-		return l.fc.Warm(ctx, l.t.domains...)
+		l.t.warm(ctx, l.fc)
+		return
 	}
 	seen := map[string]bool{}
 	for i := range l.len() {
 		v, err := l.at(i)
 		if err != nil {
-			return err
+			return // it is not written
 		}
 		tenant := fieldOf(v, l.t.tenant.index)
 		if !tenant.IsValid() || tenant.String() == "" || seen[tenant.String()] {
 			continue
 		}
 		seen[tenant.String()] = true
-		if err := l.fc.Warm(fieldcrypt.WithTenant(ctx, tenant.String()), l.t.domains...); err != nil {
-			return err
-		}
+		l.t.warm(fieldcrypt.WithTenant(ctx, tenant.String()), l.fc)
 	}
-	return nil
 }

@@ -29,6 +29,7 @@ const (
 // the last shape, so that one serves any number of queries at a time.
 type reader struct {
 	ctx   context.Context
+	quick context.Context // the same, without waiting
 	fc    *fieldcrypt.Crypter
 	t     *table
 	match match
@@ -47,9 +48,8 @@ func newReader(ctx context.Context, fc *fieldcrypt.Crypter, model reflect.Type, 
 	if r.t, r.err = tableOf(fc, model); r.err != nil {
 		return r
 	}
-	// Where this fails the row says it again, by column. Keys that are there when
-	// it comes serve.
-	_ = fc.Warm(ctx, r.t.domains...)
+	r.t.warm(ctx, fc)
+	r.quick = noWait(ctx)
 	return r
 }
 
@@ -239,7 +239,7 @@ func (r *reader) openCell(row pgx.CollectableRow, i int, c *column, stored []byt
 	if !ok {
 		return r.fc.Open(r.ctx, c.field, stored, dst, at)
 	}
-	err := r.fc.Open(noWait(r.ctx), c.field, stored, dst, at)
+	err := r.fc.Open(r.quick, c.field, stored, dst, at)
 	if err == nil || !errors.Is(err, context.Canceled) {
 		return err
 	}

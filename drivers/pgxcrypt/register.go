@@ -3,6 +3,7 @@ package pgxcrypt
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"reflect"
 	"slices"
 
@@ -35,7 +36,7 @@ func AfterConnect(fc *fieldcrypt.Crypter) func(context.Context, *pgx.Conn) error
 		var oid, array uint32
 		err := conn.QueryRow(ctx, "SELECT oid::bigint, typarray::bigint FROM pg_type WHERE oid = to_regtype($1)", domain).Scan(&oid, &array)
 		if err != nil {
-			if err == pgx.ErrNoRows {
+			if errors.Is(err, pgx.ErrNoRows) {
 				return nil
 			}
 			return err
@@ -86,7 +87,7 @@ func (p *encodePlan) Encode(value any, buf []byte) ([]byte, error) {
 
 func (p *encodePlan) bytes(value any) ([]byte, error) {
 	if ix, ok := value.(fieldcrypt.AnySecretIndex); ok {
-		of, set, next := fieldcrypt.IndexOf(ix)
+		of, set, next := fieldcrypt.SecretOf(ix)
 		f, err := withoutTenant(p.fc, of)
 		switch {
 		case err != nil:

@@ -94,7 +94,10 @@ func (t *table) parse(ctx context.Context, conn *pgx.Conn, sql string, more []pg
 	if want := len(names) - len(t.names); used != want {
 		return nil, modelErr("args", t.model, fieldcrypt.ErrUnsupported, fmt.Sprintf("the SQL uses %d of %d more arguments; give those alone that it names", used, want))
 	}
-	return st, t.written("args", st.columns)
+	if err := t.written("args", st.columns); err != nil {
+		return nil, err
+	}
+	return st, t.upserted("args", sql, st.columns)
 }
 
 // unknownName says which name of the SQL is no column: pgx itself tells.

@@ -1,6 +1,7 @@
 package pgxcrypt
 
 import (
+	"context"
 	"fmt"
 	"hash/maphash"
 	"reflect"
@@ -120,6 +121,14 @@ func newTable(m *fieldcrypt.Model) (*table, error) {
 		t.names[c.name] = c
 	}
 	return t, nil
+}
+
+// warm opens the keys of the model's fields, each domain's by itself: a statement
+// may do without some. Where that fails, whoever needs the keys hears of it then.
+func (t *table) warm(ctx context.Context, fc *fieldcrypt.Crypter) {
+	for _, d := range t.domains {
+		_ = fc.Warm(ctx, d)
+	}
 }
 
 // of returns the column of a field.

@@ -22,7 +22,7 @@ import (
 func Unnest[T any](fc *fieldcrypt.Crypter, rows []T, more ...pgx.NamedArgs) pgx.QueryRewriter {
 	u := &unnest{hidden: hidden{"pgxcrypt.Unnest"}, more: more}
 	u.list = newList(fc, rows)
-	u.err = u.warm(context.Background())
+	u.warm(context.Background())
 	return u
 }
 

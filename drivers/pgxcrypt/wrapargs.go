@@ -39,9 +39,11 @@ func (d *DB) seal(ctx context.Context, given []any) ([]any, error) {
 func (d *DB) rewriter(ctx context.Context, r pgx.QueryRewriter) (pgx.QueryRewriter, error) {
 	switch r := r.(type) {
 	case *args:
-		return r, r.warm(ctx)
+		r.warm(ctx)
+		return r, nil
 	case *unnest:
-		return r, r.warm(ctx)
+		r.warm(ctx)
+		return r, nil
 	case pgx.NamedArgs:
 		named, err := d.named(ctx, r)
 		return pgx.NamedArgs(named), err

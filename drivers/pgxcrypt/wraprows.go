@@ -16,12 +16,13 @@ import (
 type rows struct {
 	pgx.Rows
 	ctx     context.Context
+	quick   context.Context // the same, without waiting
 	fc      *fieldcrypt.Crypter
 	spooled bool // they are off their connection, or cannot be taken off
 }
 
 func (d *DB) rows(ctx context.Context, inner pgx.Rows) pgx.Rows {
-	return &rows{Rows: inner, ctx: ctx, fc: d.fc}
+	return &rows{Rows: inner, ctx: ctx, quick: noWait(ctx), fc: d.fc}
 }
 
 // Scan implements pgx.Rows.
@@ -179,7 +180,7 @@ func (r *rows) wait(open func(context.Context) error) error {
 	if r.spooled {
 		return open(r.ctx)
 	}
-	err := open(noWait(r.ctx))
+	err := open(r.quick)
 	if err == nil || !errors.Is(err, context.Canceled) {
 		return err
 	}

@@ -203,7 +203,7 @@ func BenchmarkBatch(b *testing.B) {
 func BenchmarkSelect(b *testing.B) {
 	var stored [][3][]byte
 	compare(b, func(x *bench) {
-		if stored != nil && len(stored) > 0 && x.filled() {
+		if len(stored) > 0 && x.filled() {
 			return
 		}
 		empty(x)

@@ -116,6 +116,9 @@ func TestTenantsRefused(t *testing.T) {
 			"a tenant that is not written":     {write(bern, `INSERT INTO tenanted (id, clinic, mrn, mrn_bidx) VALUES (@id, 'basel', @mrn, @mrn_bidx)`, row), fieldcrypt.ErrUnsupported},
 			"nor by CopyInto":                  {partly, fieldcrypt.ErrUnsupported},
 			"bound to what is not named":       {write(bern, `UPDATE tenanted SET mrn = @mrn, mrn_bidx = @mrn_bidx WHERE clinic = @clinic`, row), fieldcrypt.ErrUnsupported},
+			"an upsert of the id alone":        {write(bern, insertTenanted+" ON CONFLICT (id) DO UPDATE SET mrn = excluded.mrn, mrn_bidx = excluded.mrn_bidx", row), fieldcrypt.ErrUnsupported},
+			"an upsert of the clinic alone":    {write(bern, insertTenanted+` on conflict ("clinic", ward) Do  Update SET mrn = excluded.mrn, mrn_bidx = excluded.mrn_bidx`, row), fieldcrypt.ErrUnsupported},
+			"an upsert by a constraint":        {write(bern, insertTenanted+" ON CONFLICT ON CONSTRAINT tenanted_pkey DO UPDATE SET mrn = excluded.mrn, mrn_bidx = excluded.mrn_bidx", row), fieldcrypt.ErrUnsupported},
 			"read without the tenant":          {read("SELECT id, mrn FROM tenanted"), fieldcrypt.ErrNoTenant},
 			"read with an empty tenant":        {read("SELECT id, '' AS clinic, mrn FROM tenanted"), fieldcrypt.ErrNoTenant},
 			"read with another's":              {read("SELECT id, 'basel' AS clinic, mrn FROM tenanted"), fieldcrypt.ErrUnknownKey},
@@ -129,6 +132,14 @@ func TestTenantsRefused(t *testing.T) {
 		var count int
 		if err := db.QueryRow(ctx, "SELECT count(*) FROM tenanted").Scan(&count); err != nil || count != 1 {
 			t.Errorf("%d rows, %v", count, err)
+		}
+		// An upsert whose target holds them is fine, and so is one that updates nothing.
+		exec(t, db, "CREATE UNIQUE INDEX ON tenanted (id, clinic)")
+		for _, sql := range []string{
+			insertTenanted + ` ON CONFLICT (id, "clinic") DO UPDATE SET mrn = excluded.mrn, mrn_bidx = excluded.mrn_bidx`,
+			insertTenanted + " ON CONFLICT (id) DO NOTHING",
+		} {
+			exec(t, db, sql, pgxcrypt.Args(fc, tenanted{ID: rowID(1), Clinic: "bern", MRN: "MRN-1"}))
 		}
 		// A value that was moved to another row does not open there.
 		exec(t, db, insertTenanted, pgxcrypt.Args(fc, tenanted{ID: rowID(3), Clinic: "bern", MRN: "MRN-3"}))
