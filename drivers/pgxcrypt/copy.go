@@ -40,7 +40,7 @@ func CopyInto[T any](ctx context.Context, db Copier, fc *fieldcrypt.Crypter, tab
 	for i, c := range written {
 		names[i] = c.name
 	}
-	source := &copySource{ctx: ctx, list: l, columns: written, row: rowSealer{t: l.t}, values: make([]any, len(written))}
+	source := &copySource{ctx: ctx, list: l, columns: written, row: rowSealer{t: l.t, reuse: true}, values: make([]any, len(written))}
 	n, err := db.CopyFrom(ctx, table, names, source)
 	if source.err != nil { // what pgx returns is the server's echo of it
 		return 0, source.err

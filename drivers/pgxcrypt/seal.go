@@ -15,7 +15,12 @@ type rowSealer struct {
 	tenant string        // that it is sealed for
 	sealer *fieldcrypt.Sealer
 	parts  []reflect.Value
+	buf    []byte // what was sealed of the row
+	reuse  bool   // and may be overwritten by that of the next
 }
+
+// rowSize is the size of a row's first buffer, in bytes.
+const rowSize = 512
 
 // sealRow makes a rowSealer for one row.
 func (t *table) sealRow(ctx context.Context, fc *fieldcrypt.Crypter, v reflect.Value) (*rowSealer, error) {
@@ -44,7 +49,15 @@ func (r *rowSealer) begin(ctx context.Context, fc *fieldcrypt.Crypter, v reflect
 	if t.binds {
 		row.Bound = r.bound
 	}
-	r.sealer = fc.Sealer(ctx, row)
+	if r.sealer == nil {
+		r.sealer = fc.Sealer(ctx, row)
+	} else {
+		r.sealer.Next(row)
+	}
+	if !r.reuse || r.buf == nil {
+		r.buf = make([]byte, 0, rowSize)
+	}
+	r.buf = r.buf[:0]
 	return nil
 }
 
@@ -53,16 +66,22 @@ func (r *rowSealer) bound(f *fieldcrypt.Field) (reflect.Value, error) {
 	return fieldOf(r.v, f.Bind.Index), nil
 }
 
-// bytes returns what is stored in an encrypted or an index column.
-func (r *rowSealer) bytes(c *column) ([]byte, error) {
+// bytes returns what is stored in an encrypted or an index column; nil is NULL.
+func (r *rowSealer) bytes(c *column) (b []byte, err error) {
+	start, null := len(r.buf), false
 	switch c.kind {
 	case encryptedColumn:
-		return r.sealer.Seal(c.field, fieldOf(r.v, c.index))
+		r.buf, null, err = r.sealer.AppendSeal(r.buf, c.field, fieldOf(r.v, c.index))
 	case nextColumn:
 		b, _, err := r.sealer.NextIndex(c.blind, r.values(c)...)
 		return b, err // NULL while the index is not moved
+	default:
+		r.buf, null, err = r.sealer.AppendIndex(r.buf, c.blind, r.values(c)...)
 	}
-	return r.sealer.Index(c.blind, r.values(c)...)
+	if null || err != nil {
+		return nil, err
+	}
+	return r.buf[start:len(r.buf):len(r.buf)], nil
 }
 
 // values returns what an index is made of.

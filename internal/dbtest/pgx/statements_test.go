@@ -2,8 +2,10 @@ package pgx_test
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -248,4 +250,49 @@ func TestCopyInto(t *testing.T) {
 			t.Errorf("%d visits, %v", count, err)
 		}
 	})
+}
+
+// TestTruncatedIndex: the database finds more than is meant, and Only tells.
+func TestTruncatedIndex(t *testing.T) {
+	inEachMode(t, func(t *testing.T, db *pgxpool.Pool) {
+		fc := newCrypter(t)
+		exec(t, db, "CREATE TABLE coarses (id bigint)")
+		migrate(t, db, fc, coarse{})
+		var list []coarse
+		for n := range int64(64) {
+			list = append(list, coarse{ID: n, Card: fmt.Sprintf("4242 4242 %04d", n)})
+		}
+		if _, err := pgxcrypt.CopyInto(ctx, db, fc, pgx.Identifier{"coarses"}, list); err != nil {
+			t.Fatal(err)
+		}
+		last4, err := pgxcrypt.Match[coarse](ctx, fc, "last4_bidx", "0007")
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := collect(t, db, pgxcrypt.RowToStructByName[coarse](ctx, fc), "SELECT * FROM coarses WHERE last4_bidx = ANY($1)", last4.Terms())
+		only, err := last4.Only(found)
+		if err != nil || len(only) != 1 || only[0].ID != 7 {
+			t.Errorf("%+v, %v", only, err)
+		}
+		if len(found) < 2 || len(found) == 64 {
+			t.Errorf("the database finds %d of 64 rows by one bit", len(found))
+		}
+		if s := fmt.Sprintf("%v %+v %#v", last4, last4, last4); strings.Contains(s, "0007") {
+			t.Errorf("it prints %s", s)
+		}
+		if _, err := pgxcrypt.Match[coarse](ctx, fc, "card", "x"); !errors.Is(err, fieldcrypt.ErrUnsearchable) {
+			t.Errorf("a column without an index: %v", err)
+		}
+	})
+}
+
+// coarse has an index of one bit.
+type coarse struct {
+	ID   int64
+	Card string `fieldcrypt:"finance"`
+}
+
+// FieldcryptIndexes declares it.
+func (coarse) FieldcryptIndexes() []fieldcrypt.Index {
+	return []fieldcrypt.Index{{Column: "last4_bidx", Parts: []fieldcrypt.Part{{Field: "Card", Transform: "digits|last(4)"}}, Bits: 1}}
 }
