@@ -178,11 +178,14 @@ const (
 	insertSealedBench = "INSERT INTO sealed_bench (id, name, mrn, mrn_bidx, notes) VALUES (@id, @name, @mrn, @mrn_bidx, @notes)"
 )
 
-// inBatches sends rows in batches of 1,000.
+// perBatch is how many rows a batch has.
+const perBatch = 100
+
+// inBatches sends rows in batches.
 func inBatches(ctx context.Context, db *pgxpool.Pool, sql string, args func(i int) pgx.QueryRewriter) error {
-	for at := 0; at < benchRows; at += 1000 {
+	for at := 0; at < benchRows; at += perBatch {
 		batch := &pgx.Batch{}
-		for i := range 1000 {
+		for i := range perBatch {
 			batch.Queue(sql, args(at+i))
 		}
 		if err := db.SendBatch(ctx, batch).Close(); err != nil {

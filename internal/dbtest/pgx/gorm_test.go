@@ -1,6 +1,8 @@
 package pgx_test
 
 import (
+	"errors"
+	"slices"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -11,7 +13,10 @@ import (
 
 	"github.com/fieldcrypt/go/drivers/gormcrypt"
 	"github.com/fieldcrypt/go/drivers/pgxcrypt"
+	"github.com/fieldcrypt/go/fieldcrypt"
 	"github.com/fieldcrypt/go/internal/pgtest"
+	"github.com/fieldcrypt/go/keymgr"
+	"github.com/fieldcrypt/go/keymgr/keymgrtest"
 )
 
 // TestGORMAndPgxShareTables: one struct, one table, two drivers.
@@ -87,5 +92,68 @@ func TestGORMAndPgxShareTables(t *testing.T) {
 	migrate(t, db, fc, &Patient{}, &Visit{})
 	if after := schemaOf(t, db); after != before {
 		t.Errorf("DDL changed GORM's schema from\n%s\nto\n%s", before, after)
+	}
+}
+
+// ClinicChart has a tenant, values that are bound to its row, and one that is adopted.
+type ClinicChart struct {
+	gormcrypt.Encrypted
+	ID     string `gorm:"primaryKey" db:"id"`
+	Clinic string `fieldcrypt:",tenant" db:"clinic"`
+	Code   string `fieldcrypt:"medical,index,bind=ID" db:"code"`
+	Note   string `fieldcrypt:"medical,plain=note_plain" db:"note"`
+}
+
+// TableName names the table.
+func (ClinicChart) TableName() string { return "charts_of_clinics" }
+
+// TestGORMAndPgxShareTenants: tenants, bound values, and columns that are adopted.
+func TestGORMAndPgxShareTenants(t *testing.T) {
+	url := pgtest.DB(t)
+	keys := keymgrtest.NewPerTenant(t, "medical")
+	for _, tenant := range []string{"bern", "basel"} {
+		if err := keys.Create(ctx, keymgr.Scope{Domain: "medical", Tenant: tenant}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fc := fieldcrypt.New(keys, fieldcrypt.Config{})
+	g, err := gorm.Open(postgres.Open(url), &gorm.Config{Logger: logger.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sqlDB, err := g.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { sqlDB.Close() })
+	if err := errors.Join(g.Use(gormcrypt.New(fc, &ClinicChart{})), g.AutoMigrate(&ClinicChart{})); err != nil {
+		t.Fatal(err)
+	}
+	db := pool(t, url)
+	migrate(t, db, fc, &ClinicChart{})
+	bern := fieldcrypt.WithTenant(ctx, "bern")
+
+	byGORM, byPgx := ClinicChart{ID: rowID(1), Code: "X1", Note: "one"}, ClinicChart{ID: rowID(2), Code: "X2", Note: "two"}
+	if err := g.WithContext(bern).Create(&byGORM).Error; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(bern, `INSERT INTO charts_of_clinics (id, clinic, code, code_bidx, note, note_plain) VALUES (@id, @clinic, @code, @code_bidx, @note, @note_plain)`, pgxcrypt.Args(fc, &byPgx)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []ClinicChart{byGORM, byPgx} {
+		var got ClinicChart
+		if err := g.WithContext(bern).Where("code = ?", want.Code).First(&got).Error; err != nil || got != want || got.Clinic != "bern" {
+			t.Errorf("GORM reads %+v, %v, want %+v", got, err, want)
+		}
+		terms, err := pgxcrypt.Eq[ClinicChart](bern, fc, "code", want.Code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if list := collect(t, db, pgxcrypt.RowToStructByName[ClinicChart](ctx, fc), "SELECT * FROM charts_of_clinics WHERE code_bidx = ANY($1)", terms); len(list) != 1 || list[0] != want {
+			t.Errorf("pgx reads %+v, want %+v", list, want)
+		}
+	}
+	if plain := collect(t, db, pgx.RowTo[string], "SELECT note_plain FROM charts_of_clinics ORDER BY id"); !slices.Equal(plain, []string{"one", "two"}) {
+		t.Errorf("the plaintext column holds %q", plain)
 	}
 }
