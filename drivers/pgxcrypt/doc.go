@@ -50,8 +50,24 @@
 //     be compared by equality. An UPDATE that changes one seals anew all that
 //     depends on it. Of an upsert by Args or Unnest it is checked that the
 //     conflict's target holds them.
+//   - Text and bytes that are sent to an encrypted column as they are: the database
+//     refuses them, without an echo; but pgx's own error about a COPY, which goes
+//     to the server's log too, holds the value.
 //   - json_agg and the like over encrypted columns make text of ciphertext, which
 //     nothing opens; read into an encrypted field, it is refused.
+//
+// # Columns that move
+//
+// While an index goes over to another key (keymgr.Manager.BeginReindex), statements
+// that write it must write its second column too: name @<column>_bidx_next beside
+// @<column>_bidx, or [fieldcrypt.SecretNextIndex] beside [fieldcrypt.SecretIndex].
+// Before that and after it the column is written as NULL, so put it into the
+// statements first, and begin then: until they do so they are refused. [CopyInto]
+// does it by itself.
+//
+// While plaintext is adopted (plain=<column>), statements write both columns, and
+// rows are read with both. Eq finds what is sealed; search for the rest by the
+// plaintext column where the encrypted one IS NULL.
 //
 // # Keys and connections
 //

@@ -66,11 +66,11 @@ func (o *oneConn) cold() {
 // are cold before each step. Nothing waits for the connection that it holds.
 func TestOneConnection(t *testing.T) {
 	for _, mode := range modes {
-		t.Run(mode.String(), func(t *testing.T) { oneConnection(t, openOneConn(t, mode)) })
+		t.Run(mode.String(), func(t *testing.T) { oneConnection(t, openOneConn(t, mode), mode == modes[0]) })
 	}
 }
 
-func oneConnection(t *testing.T, o *oneConn) {
+func oneConnection(t *testing.T, o *oneConn, late bool) {
 	w := pgxcrypt.Wrap(o.db, o.fc)
 	for n := int64(1); n <= 3; n++ {
 		o.cold()
@@ -106,13 +106,17 @@ func oneConnection(t *testing.T, o *oneConn) {
 	})
 	// The rows of Wrap are taken off the connection where keys are missing, in the
 	// middle of them too.
-	step("RowTo made after Wrap's query", func() error {
-		rows, err := w.Query(o.ctx, all, 3)
-		if err != nil {
-			return err
-		}
-		return three(pgx.CollectRows(rows, pgxcrypt.RowToStructByName[Patient](o.ctx, o.fc)))
-	})
+	// One that is made only then waits for a store call that cannot be answered, for
+	// as long as such a call may take, and works all the same.
+	if late {
+		step("RowTo made after Wrap's query", func() error {
+			rows, err := w.Query(o.ctx, all, 3)
+			if err != nil {
+				return err
+			}
+			return three(pgx.CollectRows(rows, pgxcrypt.RowToStructByName[Patient](o.ctx, o.fc)))
+		})
+	}
 	step("RowTo that goes cold between Wrap's rows", func() error {
 		read := pgxcrypt.RowToStructByName[Patient](o.ctx, o.fc)
 		rows, err := w.Query(o.ctx, all, 3)
