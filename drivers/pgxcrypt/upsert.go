@@ -9,12 +9,12 @@ import (
 	"github.com/fieldcrypt/go/fieldcrypt"
 )
 
-// onConflict finds an upsert, and the columns of its target, if it names some. It
-// takes what stands in comments and literals for SQL: such a statement is refused
-// without need, and none goes through that should not.
+// conflict finds upserts, and the columns of their targets, if they name some.
+// Comments and literals are not told from SQL: a statement may be refused without
+// need, and none goes through that should not.
 var (
-	onConflict = regexp.MustCompile(`(?is)\bon\s+conflict\b(?:\s*\(([^()]*)\))?`)
-	doUpdate   = regexp.MustCompile(`(?is)\bdo\s+update\b`)
+	conflict = regexp.MustCompile(`(?is)\bconflict\b(?:\s*\(([^()]*)\))?`)
+	update   = regexp.MustCompile(`(?i)\bupdate\b`)
 )
 
 // upserted refuses an upsert that may leave the conflicting row's tenant, or a
@@ -23,14 +23,23 @@ var (
 //
 // Errors: ErrUnsupported.
 func (t *table) upserted(op, sql string, columns []*column) error {
-	match := onConflict.FindStringSubmatch(sql)
-	if match == nil || !doUpdate.MatchString(sql) {
+	if !update.MatchString(sql) {
 		return nil
 	}
-	var target []string
-	for _, name := range strings.Split(match[1], ",") {
-		target = append(target, strings.ToLower(strings.Trim(strings.TrimSpace(name), `"`)))
+	for _, match := range conflict.FindAllStringSubmatch(sql, -1) {
+		var target []string
+		for _, name := range strings.Split(match[1], ",") {
+			target = append(target, strings.ToLower(strings.Trim(strings.TrimSpace(name), `"`)))
+		}
+		if err := t.inTarget(op, target, columns); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// inTarget checks the target of one upsert.
+func (t *table) inTarget(op string, target []string, columns []*column) error {
 	for _, c := range columns {
 		if c == nil || !c.encrypted() {
 			continue
