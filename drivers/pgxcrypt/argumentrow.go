@@ -12,6 +12,7 @@ import (
 type argumentRow struct {
 	ctx    context.Context
 	fc     *fieldcrypt.Crypter
+	sql    string
 	values []any
 	tenant string
 	named  bool // the tenant is among the values
@@ -117,6 +118,13 @@ func (r *argumentRow) addSecret(at int, secret fieldcrypt.AnySecret) error {
 	}
 	if f.PerTenant && !r.named {
 		return fieldErr("seal", f, fieldcrypt.ErrUnsupported, "its keys are those of the row's tenant, and no fieldcrypt.Tenant is among the arguments; give the tenant column that type, and write it or make it a condition")
+	}
+	if f.PerTenant {
+		for _, t := range targets(r.sql) {
+			if err := t.holds("seal", f); err != nil {
+				return err
+			}
+		}
 	}
 	s := argumentSecret{at: at, secret: secret, field: f}
 	same := 0

@@ -8,9 +8,10 @@ import (
 	"github.com/fieldcrypt/go/fieldcrypt"
 )
 
-// sealArguments seals the Secrets among the arguments of one statement, and fills
-// indexes and tenants. Lists of them are rows of their own, element by element.
-func sealArguments(ctx context.Context, fc *fieldcrypt.Crypter, given []any) ([]any, error) {
+// sealArguments seals the Secrets among the arguments of one statement, "" for a
+// row of COPY, and fills indexes and tenants. Lists of them are rows of their own,
+// element by element.
+func sealArguments(ctx context.Context, fc *fieldcrypt.Crypter, sql string, given []any) ([]any, error) {
 	if !slices.ContainsFunc(given, concerns) {
 		return given, nil
 	}
@@ -26,7 +27,7 @@ func sealArguments(ctx context.Context, fc *fieldcrypt.Crypter, given []any) ([]
 		}
 	}
 	// A tenant that is an argument by itself is that of all rows.
-	row := argumentRow{ctx: ctx, fc: fc, values: out}
+	row := argumentRow{ctx: ctx, fc: fc, sql: sql, values: out}
 	tenants, err := row.tenants()
 	if err != nil {
 		return nil, err
@@ -37,11 +38,11 @@ func sealArguments(ctx context.Context, fc *fieldcrypt.Crypter, given []any) ([]
 	if len(lists) == 0 {
 		return out, nil
 	}
-	return out, sealLists(ctx, fc, given, out, lists, tenants)
+	return out, sealLists(row, given, out, lists, tenants)
 }
 
 // sealLists seals lists, which all have a row's values at one place.
-func sealLists(ctx context.Context, fc *fieldcrypt.Crypter, given, out []any, lists []int, tenants []any) error {
+func sealLists(of argumentRow, given, out []any, lists []int, tenants []any) error {
 	n := -1
 	results := make([]any, len(lists))
 	for k, i := range lists {
@@ -65,7 +66,7 @@ func sealLists(ctx context.Context, fc *fieldcrypt.Crypter, given, out []any, li
 		for k, i := range lists {
 			values[k] = reflect.ValueOf(given[i]).Index(at).Interface()
 		}
-		row := argumentRow{ctx: ctx, fc: fc, values: append(values, tenants...)}
+		row := argumentRow{ctx: of.ctx, fc: of.fc, sql: of.sql, values: append(values, tenants...)}
 		if _, err := row.tenants(); err != nil {
 			return err
 		}

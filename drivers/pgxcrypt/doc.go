@@ -48,8 +48,8 @@
 //     finds nothing, or sorts by nothing. Search with Eq.
 //   - What a tenant or bound column that is named is for: it has to be written, or
 //     be compared by equality. An UPDATE that changes one seals anew all that
-//     depends on it. Of an upsert by Args or Unnest it is checked that the
-//     conflict's target holds them.
+//     depends on it. Of an upsert it is checked that the conflict's target holds
+//     them.
 //   - Text and bytes that are sent to an encrypted column as they are: the database
 //     refuses them, without an echo; but pgx's own error about a COPY, which goes
 //     to the server's log too, holds the value.

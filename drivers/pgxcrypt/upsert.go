@@ -23,36 +23,47 @@ var (
 //
 // Errors: ErrUnsupported.
 func (t *table) upserted(op, sql string, columns []*column) error {
-	if !update.MatchString(sql) {
-		return nil
-	}
-	for _, match := range conflict.FindAllStringSubmatch(sql, -1) {
-		var target []string
-		for _, name := range strings.Split(match[1], ",") {
-			target = append(target, strings.ToLower(strings.Trim(strings.TrimSpace(name), `"`)))
-		}
-		if err := t.inTarget(op, target, columns); err != nil {
-			return err
+	for _, target := range targets(sql) {
+		for _, c := range columns {
+			if c == nil || !c.encrypted() {
+				continue
+			}
+			if err := target.holds(op, c.field); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// inTarget checks the target of one upsert.
-func (t *table) inTarget(op string, target []string, columns []*column) error {
-	for _, c := range columns {
-		if c == nil || !c.encrypted() {
-			continue
+// target is the columns of an upsert's target, in lower case.
+type target []string
+
+// targets returns those of the upserts in a statement.
+func targets(sql string) (list []target) {
+	if !update.MatchString(sql) {
+		return nil
+	}
+	for _, match := range conflict.FindAllStringSubmatch(sql, -1) {
+		var names target
+		for _, name := range strings.Split(match[1], ",") {
+			names = append(names, strings.ToLower(strings.Trim(strings.TrimSpace(name), `"`)))
 		}
-		needs := []*column{c.bound}
-		if c.field.PerTenant {
-			needs = append(needs, t.tenant)
-		}
-		for _, n := range needs {
-			if n != nil && !slices.Contains(target, strings.ToLower(n.name)) {
-				return fieldErr(op, c.field, fieldcrypt.ErrUnsupported, fmt.Sprintf(
-					"ON CONFLICT DO UPDATE may keep another %s than the value is sealed for; name that column in the conflict's target", n.name))
-			}
+		list = append(list, names)
+	}
+	return list
+}
+
+// holds refuses a field whose values depend on a column that the target has not.
+func (t target) holds(op string, f *fieldcrypt.Field) error {
+	needs := []*fieldcrypt.PlainField{f.Bind}
+	if f.PerTenant {
+		needs = append(needs, f.Model.Tenant)
+	}
+	for _, n := range needs {
+		if n != nil && !slices.Contains(t, strings.ToLower(n.Column)) {
+			return fieldErr(op, f, fieldcrypt.ErrUnsupported, fmt.Sprintf(
+				"ON CONFLICT DO UPDATE may keep another %s than the value is sealed for; name that column in the conflict's target", n.Column))
 		}
 	}
 	return nil

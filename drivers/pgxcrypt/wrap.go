@@ -56,7 +56,7 @@ func Wrap(conn Conn, fc *fieldcrypt.Crypter) *DB { return &DB{hidden{"pgxcrypt.D
 
 // Exec is that of pgx.
 func (d *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	args, err := d.seal(ctx, args)
+	args, err := d.seal(ctx, sql, args)
 	if err != nil {
 		return pgconn.CommandTag{}, err
 	}
@@ -65,7 +65,7 @@ func (d *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandT
 
 // Query is that of pgx.
 func (d *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	args, err := d.seal(ctx, args)
+	args, err := d.seal(ctx, sql, args)
 	if err != nil {
 		return failedRows(err), err
 	}
@@ -106,7 +106,7 @@ func (s *sealedSource) Values() ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if values, err = sealArguments(s.ctx, s.db.fc, values); err != nil {
+	if values, err = sealArguments(s.ctx, s.db.fc, "", values); err != nil {
 		s.err = err
 	}
 	return values, err

@@ -15,7 +15,7 @@ func (d *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	sealed := *b // with the options of BeginTx
 	sealed.QueuedQueries = make([]*pgx.QueuedQuery, len(b.QueuedQueries))
 	for i, q := range b.QueuedQueries {
-		args, err := d.seal(ctx, q.Arguments)
+		args, err := d.seal(ctx, q.SQL, q.Arguments)
 		if err != nil {
 			return failedBatch{err}
 		}

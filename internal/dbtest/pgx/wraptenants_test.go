@@ -77,15 +77,17 @@ func TestWrapTenants(t *testing.T) {
 			err  error
 			want error
 		}{
-			"two tenants":             {write(bern, 9, named, "MRN-9"), fieldcrypt.ErrTenantMismatch},
-			"no tenant":               {write(ctx, 9, fieldcrypt.Tenant(""), "MRN-9"), fieldcrypt.ErrNoTenant},
-			"a tenant that is text":   {write(bern, 9, "bern", "MRN-9"), fieldcrypt.ErrUnsupported},
-			"two in one statement":    {second(w.Exec(ctx, "SELECT $1, $2", fieldcrypt.Tenant("bern"), named)), fieldcrypt.ErrTenantMismatch},
-			"search with an index":    {second(w.Exec(bern, "SELECT $1", newTenantMRN("x").Index())), fieldcrypt.ErrUnsupported},
-			"read without the tenant": {w.QueryRow(bern, "SELECT mrn FROM tenanted LIMIT 1").Scan(&mrn), fieldcrypt.ErrNoTenant},
-			"read with an empty one":  {w.QueryRow(bern, "SELECT mrn, NULL AS clinic FROM tenanted LIMIT 1").Scan(&mrn, nil), fieldcrypt.ErrNoTenant},
-			"read with two":           {w.QueryRow(bern, "SELECT mrn, clinic, clinic FROM tenanted LIMIT 1").Scan(&mrn, nil, nil), fieldcrypt.ErrNoTenant},
-			"read with another":       {w.QueryRow(bern, "SELECT mrn, 'basel' AS clinic FROM tenanted WHERE clinic = 'bern' LIMIT 1").Scan(&mrn, nil), fieldcrypt.ErrUnknownKey},
+			"two tenants":               {write(bern, 9, named, "MRN-9"), fieldcrypt.ErrTenantMismatch},
+			"no tenant":                 {write(ctx, 9, fieldcrypt.Tenant(""), "MRN-9"), fieldcrypt.ErrNoTenant},
+			"a tenant that is text":     {write(bern, 9, "bern", "MRN-9"), fieldcrypt.ErrUnsupported},
+			"two in one statement":      {second(w.Exec(ctx, "SELECT $1, $2", fieldcrypt.Tenant("bern"), named)), fieldcrypt.ErrTenantMismatch},
+			"an upsert of the id alone": {second(w.Exec(bern, insert+" ON CONFLICT (id) DO UPDATE SET mrn = excluded.mrn", rowID(1), fieldcrypt.Tenant(""), newTenantMRN("x"), tenantMRNIndex{})), fieldcrypt.ErrUnsupported},
+			"and of a list":             {second(w.Exec(bern, lists+" ON CONFLICT (id) DO UPDATE SET mrn = excluded.mrn", []string{rowID(1)}, []fieldcrypt.Tenant{""}, []tenantMRN{newTenantMRN("x")}, []tenantMRNIndex{{}})), fieldcrypt.ErrUnsupported},
+			"search with an index":      {second(w.Exec(bern, "SELECT $1", newTenantMRN("x").Index())), fieldcrypt.ErrUnsupported},
+			"read without the tenant":   {w.QueryRow(bern, "SELECT mrn FROM tenanted LIMIT 1").Scan(&mrn), fieldcrypt.ErrNoTenant},
+			"read with an empty one":    {w.QueryRow(bern, "SELECT mrn, NULL AS clinic FROM tenanted LIMIT 1").Scan(&mrn, nil), fieldcrypt.ErrNoTenant},
+			"read with two":             {w.QueryRow(bern, "SELECT mrn, clinic, clinic FROM tenanted LIMIT 1").Scan(&mrn, nil, nil), fieldcrypt.ErrNoTenant},
+			"read with another":         {w.QueryRow(bern, "SELECT mrn, 'basel' AS clinic FROM tenanted WHERE clinic = 'bern' LIMIT 1").Scan(&mrn, nil), fieldcrypt.ErrUnknownKey},
 		} {
 			if !errors.Is(c.err, c.want) {
 				t.Errorf("%s: %v, want %v", name, c.err, c.want)
