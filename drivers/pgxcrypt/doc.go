@@ -53,6 +53,8 @@
 //   - Text and bytes that are sent to an encrypted column as they are: the database
 //     refuses them, without an echo; but pgx's own error about a COPY, which goes
 //     to the server's log too, holds the value.
+//   - A field of type []byte without a tag gets what is stored in its column, as it
+//     is.
 //   - json_agg and the like over encrypted columns make text of ciphertext, which
 //     nothing opens; read into an encrypted field, it is refused.
 //

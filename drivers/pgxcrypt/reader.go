@@ -190,7 +190,10 @@ func (r *reader) read(row pgx.CollectableRow, dst reflect.Value) error {
 	if err := row.Scan(targets...); err != nil {
 		return err
 	}
-	at := fieldcrypt.Row{Bound: func(f *fieldcrypt.Field) (reflect.Value, error) { return fieldOf(dst, f.Bind.Index), nil }}
+	at := fieldcrypt.Row{}
+	if r.t.binds {
+		at.Bound = func(f *fieldcrypt.Field) (reflect.Value, error) { return fieldOf(dst, f.Bind.Index), nil }
+	}
 	if b.tenant >= 0 {
 		at.Tenant = fieldOf(dst, r.t.tenant.index).String()
 	}
