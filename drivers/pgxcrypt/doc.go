@@ -73,7 +73,16 @@
 //
 // # Keys and connections
 //
-// Args, RowToStructByName and their like open the keys when they are made. Made
-// before a query they never make it wait while it holds a connection, which keys
-// in a store behind the same pool might need.
+// [Args], [Unnest], [RowToStructByName] and their like open the keys when they are
+// made, so make them before the query: once it holds a connection, keys that come
+// through the same pool (keymgr/sqlstore) may have to wait for one. A pool with
+// none left does not hang on that: the store's timeout (keymgr.Config.StoreTimeout)
+// ends it with [fieldcrypt.ErrStoreUnavailable]. A tenant that only the context of
+// the statement names is not known to Args; fetch its keys by
+// [fieldcrypt.Crypter.Warm].
+//
+// A pool in [Wrap] sees to all this: it knows the context before it takes a
+// connection, and where keys turn out to be missing among rows it reads these into
+// memory, gives their connection back, and goes on. What is left are transactions
+// and batches, which keep theirs.
 package pgxcrypt
