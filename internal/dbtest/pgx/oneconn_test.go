@@ -241,3 +241,54 @@ func TestOneConnectionHeld(t *testing.T) {
 		}
 	}
 }
+
+// TestOneConnectionOfTenants: Wrap knows from the context whose keys are needed
+// before it takes the connection.
+func TestOneConnectionOfTenants(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	db := pool(t, pgtest.DB(t), func(cfg *pgxpool.Config) { cfg.MaxConns = 1 })
+	sqlDB := stdlib.OpenDBFromPool(db)
+	t.Cleanup(func() { sqlDB.Close() })
+	if err := sqlstore.Migrate(ctx, sqlDB); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := keymgr.Open(ctx, keymgr.Config{Store: sqlstore.New(sqlDB), StoreTimeout: storeTimeout, Domains: map[string]keymgr.Domain{
+		"medical": {KEKs: []keymgr.KEK{keymgrtest.NewKEK("medical")}, PerTenant: true},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { keys.Close() })
+	scope := keymgr.Scope{Domain: "medical", Tenant: "bern"}
+	if err := keys.Create(ctx, scope); err != nil {
+		t.Fatal(err)
+	}
+	fc := fieldcrypt.New(keys, fieldcrypt.Config{})
+	exec(t, db, tenantedTable)
+	migrate(t, db, fc, tenanted{})
+	w, bern := pgxcrypt.Wrap(db, fc), fieldcrypt.WithTenant(ctx, "bern")
+	for name, run := range map[string]func() error{
+		"Args": func() error {
+			return second(w.Exec(bern, insertTenanted, pgxcrypt.Args(fc, &tenanted{ID: rowID(1), MRN: "MRN-1"})))
+		},
+		"Unnest": func() error {
+			return second(w.Exec(bern, `INSERT INTO tenanted (id, clinic, mrn, mrn_bidx) SELECT * FROM unnest(@id::uuid[], @clinic::text[], @mrn::bytea[], @mrn_bidx::bytea[])`,
+				pgxcrypt.Unnest(fc, []tenanted{{ID: rowID(2), MRN: "MRN-2"}})))
+		},
+		"the row's own tenant, without Wrap": func() error {
+			return second(db.Exec(ctx, insertTenanted, pgxcrypt.Args(fc, &tenanted{ID: rowID(3), Clinic: "bern", MRN: "MRN-3"})))
+		},
+		"CopyInto": func() error {
+			return second(pgxcrypt.CopyInto(bern, db, fc, pgx.Identifier{"tenanted"}, []tenanted{{ID: rowID(4), MRN: "MRN-4"}}))
+		},
+	} {
+		keys.Evict(scope)
+		if err := run(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if ctx.Err() != nil {
+		t.Fatal("deadlock")
+	}
+}
