@@ -38,9 +38,9 @@ func (r *rewriter) comparison(c *column, i, end int) (next int, err error) {
 	if !r.ends(at) {
 		return 0, onCiphertext(c, "inside an expression")
 	}
-	r.inner = r.insideOf(r.level[i])
+	undo := r.hold(i, at)
 	in, err := r.oneOf(c, values, negated)
-	r.inner = unknown
+	undo()
 	if err != nil {
 		return 0, err
 	}

@@ -81,7 +81,7 @@ func (sc *scope) equality(e clause.Expression, col, value any, negated bool) (cl
 		return nil, false, err
 	}
 	if c == nil {
-		v, changed, err := sc.value(value)
+		v, changed, err := sc.operand(value)
 		switch {
 		case err != nil || !changed:
 			return e, false, err
@@ -105,7 +105,7 @@ func (sc *scope) in(given clause.Expression, e clause.IN) (clause.Expression, bo
 		if c := sc.misplaced(e); c != nil {
 			return nil, false, onCiphertext(c, "Where with its name and several values")
 		}
-		values, changed, err := sc.values(e.Values)
+		values, changed, err := sc.operands(e.Values)
 		if err != nil || !changed {
 			return given, false, err
 		}
@@ -152,7 +152,7 @@ func (sc *scope) ordering(e clause.Expression, q clause.Eq, op string, back func
 	if err != nil {
 		return nil, false, err
 	}
-	v, changed, err := sc.value(q.Value)
+	v, changed, err := sc.operand(q.Value)
 	if err != nil || !changed {
 		return e, false, err
 	}
