@@ -69,7 +69,7 @@ func (s *selection) needs(returning bool) (n needs, err error) {
 // open themselves while a row is read, in the order of its columns.
 func (s *selection) complete(e clause.Expression) (clause.Expression, error) {
 	_, rows := s.stmt.Settings.Load(rowsKey)
-	if len(s.brought) == 0 || s.stmt.Dest == nil && !rows || s.asksForColumns() {
+	if len(s.brought) == 0 || s.stmt.Dest == nil && !rows || s.asksForColumns() || s.star && s.stmt.DryRun {
 		return e, nil // of a sub-query, or of a table whose companions may not be there yet
 	}
 	r, returning := e.(clause.Returning)
@@ -134,8 +134,8 @@ func (s *selection) completed(columns []clause.Column, n needs, table string) []
 	return append(out, n.plains...)
 }
 
-// allOf is what * stands for: of a table with others beside it, or whose columns
-// the model does not know, it stays a *.
+// allOf is what * stands for: of a table with others beside it, of another than
+// the model's, or whose columns the model does not know, it stays a *.
 func (s *selection) allOf(table string) []clause.Column {
 	own := 0
 	for _, source := range s.sources() {
@@ -143,12 +143,21 @@ func (s *selection) allOf(table string) []clause.Column {
 			own++
 		}
 	}
-	if g := guardOf(s.stmt.Schema); g != nil && own == 1 {
+	if g := guardOf(s.stmt.Schema); g != nil && own == 1 && s.ofItsTable() {
 		if columns := g.columns(table); columns != nil {
 			return columns
 		}
 	}
 	return []clause.Column{{Name: "*", Raw: true}}
+}
+
+// ofItsTable reports whether the statement is of its model's own table, and not of
+// a view, a sub-query or an alias.
+func (s *selection) ofItsTable() bool {
+	stmt := s.stmt
+	expr := stmt.TableExpr
+	return len(s.from.Tables) == 0 && (expr == nil && stmt.Table == stmt.Schema.Table ||
+		expr != nil && len(expr.Vars) == 0 && expr.SQL == stmt.Quote(stmt.Schema.Table))
 }
 
 // columns lists what a query of the model reads, without the columns that only
