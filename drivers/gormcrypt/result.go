@@ -22,6 +22,7 @@ type result struct {
 	selected map[string]*column // encrypted ones, by their names in the result, lower case
 	plains   map[string]*column // those whose plaintext may come, by its name in the result
 	added    []string           // companions that the caller has not asked for
+	star     bool               // all columns of a table come, also plaintext ones
 
 	column *column // of a list of values; nil: a map
 	dest   any     // the caller's
@@ -84,9 +85,9 @@ func (b *binding) beforeRaw(stmt *gorm.Statement, sc *scope) {
 		return
 	}
 	if isMap(elem(stmt.Dest)) {
-		stmt.Settings.Store(resultKey, &result{stmt: stmt, selected: s.result})
+		stmt.Settings.Store(resultKey, &result{stmt: stmt, selected: s.result, star: !rawAllowed(stmt)})
 	} else if len(s.columns) > 0 {
-		if err := b.checkDest(stmt, s.columns); err != nil {
+		if err := firstError(b.checkPlains(stmt, s.columns), b.checkDest(stmt, s.columns)); err != nil {
 			stop(stmt, err)
 		}
 	}

@@ -243,7 +243,12 @@ func (s *selection) check() error {
 	}
 	if v, ok := s.stmt.Settings.Load(resultKey); ok {
 		if r := v.(*result); r.stmt == s.stmt {
-			r.selected = s.result
+			r.selected, r.star = s.result, s.star
+		}
+	}
+	if s.star {
+		if err := s.b.checkPlains(s.stmt, s.columns); err != nil {
+			return err
 		}
 	}
 	return s.b.checkDest(s.stmt, s.columns)
