@@ -23,7 +23,7 @@ type bulkValues struct{ clause.Values }
 // inBulk returns how the rows of a statement are written.
 func (b *binding) inBulk(stmt *gorm.Statement, e clause.Expression) clause.Expression {
 	values, ok := e.(clause.Values)
-	if !ok || b.dialect != "postgres" || len(values.Values) < bulkRows || stmt.TableExpr != nil || hidesTable(stmt.Table) || !sealsSome(values.Values[0]) {
+	if !ok || b.dialect != "postgres" || len(values.Values) < bulkRows || stmt.TableExpr != nil || b.ofStatement(stmt).override() != "" || hidesTable(stmt.Table) || !sealsSome(values.Values[0]) {
 		return e
 	}
 	for _, row := range values.Values {

@@ -35,6 +35,9 @@ func (s *selection) needs(returning bool) (n needs, err error) {
 			if b.nested {
 				col.Alias = utils.NestedRelationName(b.table, k.name)
 			}
+			if s.stmt.DryRun && slices.Contains(s.names, strings.ToLower(k.name)) {
+				continue // a sub-query has each column once
+			}
 			if !slices.Contains(n.companions, col) {
 				n.companions = append(n.companions, col)
 			}
