@@ -11,16 +11,14 @@ import (
 )
 
 // hookCallbacks makes GORM ask before every statement, before it takes a
-// connection, and after queries.
+// connection, and after queries. Plaintext is taken out of a statement before
+// callbacks that stand "after" one see it: GORM puts those last, tracers that were
+// registered earlier too.
 func (b *binding) hookCallbacks(db *gorm.DB) error {
 	const name, redact = "fieldcrypt:before", "fieldcrypt:redact"
 	cb := db.Callback()
 	return errors.Join(
-		cb.Create().After("gorm:create").Register(redact, redactPlain),
-		cb.Query().After("gorm:query").Register(redact, redactPlain),
-		cb.Update().After("gorm:update").Register(redact, redactPlain),
-		cb.Delete().After("gorm:delete").Register(redact, redactPlain),
-		cb.Row().After("gorm:row").Register(redact, redactPlain),
+		redactRows(cb.Row().Get("gorm:row"), cb.Row().Replace),
 		cb.Create().Before("*").Register(name, b.before),
 		cb.Query().Before("*").Register(name, b.beforeQuery),
 		cb.Update().Before("*").Register(name, b.before),
@@ -28,7 +26,11 @@ func (b *binding) hookCallbacks(db *gorm.DB) error {
 		cb.Row().Before("*").Register(name, b.before),
 		cb.Raw().Before("*").Register(name, b.before),
 		cb.Create().Before("gorm:create").Register("fieldcrypt:tenant", b.fillTenants),
-		cb.Query().Before("gorm:preload").Register("fieldcrypt:filter", b.filter),
+		cb.Query().Before("gorm:preload").Register("fieldcrypt:filter", b.filter), // may ask again
+		cb.Query().Before("gorm:preload").Register(redact, redactPlain),
+		cb.Create().Before("gorm:save_after_associations").Register(redact, redactPlain),
+		cb.Update().Before("gorm:save_after_associations").Register(redact, redactPlain),
+		cb.Delete().Before("gorm:after_delete").Register(redact, redactPlain),
 		cb.Query().Before("gorm:preload").Register("fieldcrypt:after", b.after),
 		cb.Create().Before("gorm:save_after_associations").Register("fieldcrypt:after", b.after),
 		cb.Update().Before("gorm:save_after_associations").Register("fieldcrypt:after", b.after),

@@ -42,7 +42,7 @@ func (sc *scope) condition(given clause.Expression) (_ clause.Expression, change
 		return sc.group(given, e.Exprs, func(x []clause.Expression) clause.Expression { return clause.CommaExpression{Exprs: x} })
 	case *match:
 		return sc.matched(e)
-	case nil, *oneOf, template:
+	case nil, *oneOf, *nullness, template:
 		return given, false, nil
 	}
 	return given, false, sc.foreign(given)
@@ -90,7 +90,11 @@ func (sc *scope) equality(e clause.Expression, col, value any, negated bool) (cl
 		}
 		return clause.Eq{Column: col, Value: v}, true, nil
 	}
-	if isNull(value) {
+	switch {
+	case !isNull(value):
+	case c.plain != "":
+		return &nullness{column: c, table: name.Table, negated: negated}, true, nil
+	default:
 		return e, false, nil // NULL is stored as NULL
 	}
 	return sc.answer(c, name, value, negated)
