@@ -60,8 +60,11 @@
 //
 // # Limits
 //
-// Models with keys per tenant, bind= or plain= are refused at start. Updating one
-// field of an index over several alone is refused.
+// Updating one field of an index over several alone is refused.
+//
+// The tenant of the context keeps what is sealed and what is searched by an index
+// in its tenant. Conditions on other columns, deletions by them and updates that
+// seal nothing reach the rows that they name, whoever's they are.
 //
 // Find, First, Take and Pluck see where rows go. Scan does not: into a marked
 // model it opens fields, in other structs they stay empty, in maps they have

@@ -93,6 +93,9 @@ func (s *selection) add(e clause.Expression) error {
 			case "?":
 				return s.addColumn(col)
 			case "COUNT(?)":
+				if c, _, err := s.columnOf(col); err == nil && c != nil && c.plain != "" {
+					return onCiphertext(c, "COUNT of a column that is being adopted, which leaves out rows that are not sealed yet (count those that IS NOT NULL finds)")
+				}
 				return nil // NULL is stored as NULL
 			}
 		}

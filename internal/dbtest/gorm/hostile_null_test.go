@@ -41,6 +41,14 @@ func TestHostileNullWhileAColumnIsAdopted(t *testing.T) {
 				t.Errorf("%s: %v, %v, want %v", what, ids, err, c.want)
 			}
 		}
+		var n int64
+		if err := db.Model(&Client{}).Select("name_sealed").Count(&n).Error; err == nil && n != 2 {
+			t.Errorf("COUNT of the column is %d", n)
+		}
+		must(t, db.Model(&Client{}).Where("name_sealed IS NOT NULL").Count(&n))
+		if n != 2 {
+			t.Errorf("Count is %d", n)
+		}
 		must(t, db.Where("name_sealed IS NULL").Delete(&Client{}))
 		if rows := plainRows(t, db); len(rows) != 2 {
 			t.Errorf("%d rows are left", len(rows))

@@ -57,3 +57,46 @@ func TestHostileAskingAgainPrintsNoPlaintext(t *testing.T) {
 		}
 	})
 }
+
+// What a truncated index did not find is created with what was searched for, and
+// what it found is not created again.
+func TestHostileFirstOrCreateByATruncatedIndex(t *testing.T) {
+	onEach(t, func(t *testing.T, d dialector) {
+		db, _ := clubhouse(t, d, 60)
+		var n int64
+		for what, c := range map[string]struct {
+			tx   func(m *Member) *gorm.DB
+			want int64
+			card string
+		}{
+			"there":        {func(m *Member) *gorm.DB { return db.FirstOrCreate(m, Member{Card: card(3)}) }, 60, card(3)},
+			"there, a map": {func(m *Member) *gorm.DB { return db.FirstOrCreate(m, map[string]any{"card": card(4)}) }, 60, card(4)},
+			"there, assigned": {func(m *Member) *gorm.DB {
+				return db.Where(Member{Card: card(5)}).Assign(Member{Age: 99}).FirstOrCreate(m)
+			}, 60, card(5)},
+			"init": {func(m *Member) *gorm.DB { return db.FirstOrInit(m, Member{Card: "7391 777"}) }, 60, "7391 777"},
+		} {
+			var m Member
+			err := c.tx(&m).Error
+			must(t, db.Model(&Member{}).Count(&n))
+			if err != nil || n != c.want || m.Card != c.card {
+				t.Errorf("%s: %+v, %d rows, %v", what, m, n, err)
+			}
+		}
+		var m Member
+		must(t, db.FirstOrCreate(&m, Member{Card: "7391 888"}))
+		var again []Member
+		must(t, db.Where("card = ?", "7391888").Find(&again))
+		if len(again) != 1 || again[0].ID != m.ID || m.ID == 0 {
+			t.Errorf("created %+v, found %+v", m, again)
+		}
+		batch, seen := []Member{}, 0
+		must(t, db.Where("card = ?", card(5)).FindInBatches(&batch, 1, func(tx *gorm.DB, _ int) error {
+			seen += len(batch)
+			return tx.Model(&Member{}).Where("id = ?", batch[0].ID).Update("age", 1).Error
+		}))
+		if seen != 3 {
+			t.Errorf("%d rows in batches", seen)
+		}
+	})
+}
