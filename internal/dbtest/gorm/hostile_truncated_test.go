@@ -71,10 +71,7 @@ func TestHostileFirstOrCreateByATruncatedIndex(t *testing.T) {
 		}{
 			"there":        {func(m *Member) *gorm.DB { return db.FirstOrCreate(m, Member{Card: card(3)}) }, 60, card(3)},
 			"there, a map": {func(m *Member) *gorm.DB { return db.FirstOrCreate(m, map[string]any{"card": card(4)}) }, 60, card(4)},
-			"there, assigned": {func(m *Member) *gorm.DB {
-				return db.Where(Member{Card: card(5)}).Assign(Member{Age: 99}).FirstOrCreate(m)
-			}, 60, card(5)},
-			"init": {func(m *Member) *gorm.DB { return db.FirstOrInit(m, Member{Card: "7391 777"}) }, 60, "7391 777"},
+			"init":         {func(m *Member) *gorm.DB { return db.FirstOrInit(m, Member{Card: "7391 777"}) }, 60, "7391 777"},
 		} {
 			var m Member
 			err := c.tx(&m).Error
@@ -83,6 +80,7 @@ func TestHostileFirstOrCreateByATruncatedIndex(t *testing.T) {
 				t.Errorf("%s: %+v, %d rows, %v", what, m, n, err)
 			}
 		}
+		isRefused(t, "an update of what was found", db.Where(Member{Card: card(5)}).Assign(Member{Age: 99}).FirstOrCreate(&Member{}).Error, fieldcrypt.ErrUnsearchable)
 		var m Member
 		must(t, db.FirstOrCreate(&m, Member{Card: "7391 888"}))
 		var again []Member
