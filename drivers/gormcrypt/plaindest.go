@@ -16,7 +16,7 @@ import (
 // checkPlains refuses destinations with a field for a plaintext column that a *
 // brings.
 func (b *binding) checkPlains(stmt *gorm.Statement, columns []*column) error {
-	t := elem(stmt.Dest)
+	t := filled(stmt)
 	if t == nil || t.Kind() != reflect.Struct || t == timeType || rawAllowed(stmt) {
 		return nil
 	}

@@ -147,13 +147,17 @@ func isValueOf(t reflect.Type, c *column) bool {
 	return t.Kind() != reflect.Struct || t == timeType || t == elem(reflect.Zero(c.field.Type).Interface()) || reflect.PointerTo(t).Implements(scannerType)
 }
 
+// filled is the type of what a statement's rows are read into.
+func filled(stmt *gorm.Statement) reflect.Type {
+	if len(stmt.BuildClauses) > 0 && stmt.BuildClauses[0] == "UPDATE" {
+		return elem(stmt.Model) // RETURNING fills the model
+	}
+	return elem(stmt.Dest)
+}
+
 // checkDest refuses destinations that would be given ciphertext.
 func (b *binding) checkDest(stmt *gorm.Statement, columns []*column) error {
-	dest := stmt.Dest
-	if len(stmt.BuildClauses) > 0 && stmt.BuildClauses[0] == "UPDATE" {
-		dest = stmt.Model // RETURNING fills the model
-	}
-	t := elem(dest)
+	t := filled(stmt)
 	switch {
 	case t == nil || t == storedType:
 		return nil
@@ -203,7 +207,7 @@ func (b *binding) after(db *gorm.DB) {
 			for _, t := range b.ofStatement(stmt).main().tables {
 				maps.Copy(returned, t.columns)
 			}
-			r := &result{stmt: stmt, selected: returned}
+			r := &result{stmt: stmt, selected: returned, star: true}
 			r.openMaps(b, db, func(v any) bool { _, ok := v.(stored); return ok })
 		}
 		return

@@ -150,6 +150,13 @@ func TestHostileAdoptedColumnsStayTheSame(t *testing.T) {
 		same("the old table", db.Table("clients").Where("id = ?", 12).Updates(map[string]any{"name_sealed": "t"}).Error)
 		same("the plain model", db.Model(&unadopted{}).Where("id = ?", 12).Update("name", "t").Error)
 		same("create by the plain model", db.Create(&unadopted{ID: n, Ward: "w"}).Error)
+		same("RETURNING", db.Clauses(clause.Returning{}).Model(&Client{ID: 14}).Updates(clientDTO{Name: ""}).Error)
+		same("RETURNING a struct", db.Clauses(clause.Returning{}).Model(&Client{ID: 14}).Updates(Client{Name: "r"}).Error)
+		m := map[string]any{"id": 1000, "name_sealed": "map"}
+		same("RETURNING a map", db.Clauses(clause.Returning{}).Model(&Client{}).Create(m).Error)
+		if _, ok := m["name"]; ok || m["name_sealed"] != "map" {
+			t.Errorf("RETURNING brought %v", m)
+		}
 		same("Strict", db.Model(&Strict{ID: 13}).Update("Name", "strict").Error)
 		var wards []string
 		must(t, db.Model(&Client{}).Where("ward <> ''").Pluck("ward", &wards))
