@@ -146,6 +146,18 @@ func redactPlain(db *gorm.DB) {
 	}
 }
 
+// redactRows makes GORM's Row and Rows do so: nothing stands behind them to come
+// before.
+func redactRows(row func(*gorm.DB), replace func(string, func(*gorm.DB)) error) error {
+	if row == nil {
+		return nil
+	}
+	return replace("gorm:row", func(db *gorm.DB) {
+		row(db)
+		redactPlain(db)
+	})
+}
+
 // redacted stands in the place of plaintext in a statement that has run.
 type redacted struct{}
 

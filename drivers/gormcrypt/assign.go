@@ -100,7 +100,7 @@ func (sc *scope) assignments(set clause.Set, upsert bool) (clause.Set, error) {
 		return out, nil
 	}
 	for _, ix := range sc.main().indexes() {
-		more, err := indexAssignments(sealer, ix, done)
+		more, err := indexAssignments(sealer, ix, done, upsert && sc.inserts(ix.next()))
 		if err != nil {
 			return nil, err
 		}
@@ -115,8 +115,9 @@ func isExcluded(v any, c *column) bool {
 }
 
 // indexAssignments returns what an index becomes when some of its columns do, in
-// its second column too while it is moved to another key.
-func indexAssignments(sealer *fieldcrypt.Sealer, ix *index, done []assignment) ([]clause.Assignment, error) {
+// its second column too while it is moved to another key: inserted says that the
+// rows which were to be inserted have that, those of another tenant perhaps.
+func indexAssignments(sealer *fieldcrypt.Sealer, ix *index, done []assignment, inserted bool) ([]clause.Assignment, error) {
 	var inputs []reflect.Value
 	excluded, null := 0, false
 	for _, c := range ix.columns {
@@ -158,7 +159,7 @@ func indexAssignments(sealer *fieldcrypt.Sealer, ix *index, done []assignment) (
 		return a
 	}
 	out := []clause.Assignment{assign(ix.name, first)}
-	if moving {
+	if moving || inserted && excluded > 0 && !null {
 		out = append(out, assign(ix.next(), next))
 	}
 	return out, nil

@@ -22,7 +22,7 @@ type bulkValues struct{ clause.Values }
 
 // inBulk reports whether the rows of a statement are written so.
 func (sc *scope) inBulk(values clause.Values) bool {
-	if sc.b.dialect != "postgres" || len(values.Values) < bulkRows || sc.stmt.TableExpr != nil {
+	if sc.b.dialect != "postgres" || len(values.Values) < bulkRows || sc.stmt.TableExpr != nil || sc.override() != "" || hidesTable(sc.stmt.Table) {
 		return false
 	}
 	for _, row := range values.Values {

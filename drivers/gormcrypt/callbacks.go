@@ -11,17 +11,15 @@ import (
 )
 
 // hookCallbacks makes GORM ask before every statement, before it takes a
-// connection, and after queries.
+// connection, and after queries. Plaintext is taken out of a statement before
+// callbacks that stand "after" one see it: GORM puts those last, tracers that were
+// registered earlier too.
 func (b *binding) hookCallbacks(db *gorm.DB) error {
 	const name, redact = "fieldcrypt:before", "fieldcrypt:redact"
 	cb := db.Callback()
 	return errors.Join(
-		cb.Create().After("gorm:create").Register(redact, redactPlain),
-		cb.Query().After("gorm:query").Register(redact, redactPlain),
 		cb.Query().Before("gorm:query").Register("fieldcrypt:open", b.beginOpening),
-		cb.Update().After("gorm:update").Register(redact, redactPlain),
-		cb.Delete().After("gorm:delete").Register(redact, redactPlain),
-		cb.Row().After("gorm:row").Register(redact, redactPlain),
+		redactRows(cb.Row().Get("gorm:row"), cb.Row().Replace),
 		cb.Create().Before("*").Register(name, b.before),
 		cb.Query().Before("*").Register(name, b.beforeQuery),
 		cb.Update().Before("*").Register(name, b.before),
@@ -30,6 +28,9 @@ func (b *binding) hookCallbacks(db *gorm.DB) error {
 		cb.Raw().Before("*").Register(name, b.before),
 		cb.Create().Before("gorm:create").Register("fieldcrypt:tenant", b.fillTenants),
 		cb.Query().Before("gorm:preload").Register("fieldcrypt:after", b.afterQuery),
+		cb.Create().Before("gorm:save_after_associations").Register(redact, redactPlain),
+		cb.Update().Before("gorm:save_after_associations").Register(redact, redactPlain),
+		cb.Delete().Before("gorm:after_delete").Register(redact, redactPlain),
 		cb.Create().Before("gorm:save_after_associations").Register("fieldcrypt:after", b.after),
 		cb.Update().Before("gorm:save_after_associations").Register("fieldcrypt:after", b.after),
 		cb.Delete().Before("gorm:after_delete").Register("fieldcrypt:after", b.after),
@@ -39,7 +40,8 @@ func (b *binding) hookCallbacks(db *gorm.DB) error {
 // afterQuery does what is left to do with the rows of a query.
 func (b *binding) afterQuery(db *gorm.DB) {
 	b.endOpening(db)
-	b.filter(db)
+	b.filter(db) // may ask again
+	redactPlain(db)
 	b.after(db)
 }
 

@@ -30,6 +30,8 @@ func companionOf(s *schema.Schema, f *fieldcrypt.Field, p *fieldcrypt.PlainField
 		return nil, modelErr(f.Model.Name, p.Path, "GORM does not read and write it, and the field "+f.Path+" depends on its value; make it an ordinary column")
 	case sf.Serializer != nil:
 		return nil, modelErr(f.Model.Name, p.Path, "it has a GORM serializer, and the field "+f.Path+" depends on its value; store it as it is")
+	case isText(p) && !keepsText.MatchString(string(sf.DataType)):
+		return nil, modelErr(f.Model.Name, p.Path, "the type "+string(sf.DataType)+" may change its text, and the field "+f.Path+" depends on that; make it text or varchar, or give the field a Go type that is what the column holds, such as [16]byte")
 	}
 	return &companion{sf.DBName, p}, nil
 }

@@ -2,6 +2,8 @@ package gormcrypt
 
 import (
 	"strings"
+
+	"gorm.io/gorm/clause"
 )
 
 // comparison reads what the text says about the encrypted column in
@@ -20,12 +22,15 @@ func (r *rewriter) comparison(c *column, i, end int) (next int, err error) {
 	switch {
 	case op.is("is") && !negated:
 		if r.peek(at).is("not") {
-			at++
+			at, negated = at+1, true
 		}
 		if !r.peek(at).is("null") || !r.ends(at+1) {
 			return 0, onCiphertext(c, "IS")
 		}
-		return at + 1, nil // NULL is stored as NULL
+		if c.plain == "" {
+			return at + 1, nil // NULL is stored as NULL
+		}
+		return at + 1, r.put(c, i, at+1, &nullness{column: c, qualifier: r.text[r.tokens[i].at:r.tokens[end-1].at], negated: negated})
 	case op.is("=", "<>", "!=") && !negated && r.peek(at).kind == bind:
 		values, at, negated = []any{r.bound(r.peek(at))}, at+1, !op.is("=")
 	case op.is("in"):
@@ -38,18 +43,23 @@ func (r *rewriter) comparison(c *column, i, end int) (next int, err error) {
 	if !r.ends(at) {
 		return 0, onCiphertext(c, "inside an expression")
 	}
-	r.inner = r.insideOf(r.level[i])
+	undo := r.hold(i, at)
 	in, err := r.oneOf(c, values, negated)
-	r.inner = unknown
+	undo()
 	if err != nil {
 		return 0, err
 	}
 	in.qualifier = r.text[r.tokens[i].at:r.tokens[end-1].at]
+	return at, r.put(c, i, at, in)
+}
+
+// put puts a condition in the place of tokens[i:end].
+func (r *rewriter) put(c *column, i, end int, e clause.Expression) error {
 	if err := r.copy(r.tokens[i].at); err != nil {
-		return 0, err
+		return err
 	}
-	r.out.pieces, r.done, r.last = append(r.out.pieces, in), r.tokens[at-1].end, c
-	return at, nil
+	r.out.pieces, r.done, r.last = append(r.out.pieces, e), r.tokens[end-1].end, c
+	return nil
 }
 
 // insideOf says how conditions of a level count: those of a sub-select for

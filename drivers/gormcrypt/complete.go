@@ -35,6 +35,9 @@ func (s *selection) needs(returning bool) (n needs, err error) {
 			if b.nested {
 				col.Alias = utils.NestedRelationName(b.table, k.name)
 			}
+			if s.stmt.DryRun && slices.Contains(s.names, strings.ToLower(k.name)) {
+				continue // a sub-query has each column once
+			}
 			if !slices.Contains(n.companions, col) {
 				n.companions = append(n.companions, col)
 			}
@@ -69,8 +72,8 @@ func (s *selection) needs(returning bool) (n needs, err error) {
 // open themselves while a row is read, in the order of its columns.
 func (s *selection) complete(e clause.Expression) (clause.Expression, error) {
 	_, rows := s.stmt.Settings.Load(rowsKey)
-	if len(s.brought) == 0 || s.stmt.Dest == nil && !rows || s.stmt.DryRun || s.asksForColumns() {
-		return e, nil // of a sub-query, which GORM builds as a dry run, or of a table whose companions may not be there yet
+	if len(s.brought) == 0 || s.stmt.Dest == nil && !rows || s.asksForColumns() || s.star && s.stmt.DryRun {
+		return e, nil // of a sub-query, or of a table whose companions may not be there yet
 	}
 	r, returning := e.(clause.Returning)
 	n, err := s.needs(returning)
@@ -134,8 +137,8 @@ func (s *selection) completed(columns []clause.Column, n needs, table string) []
 	return append(out, n.plains...)
 }
 
-// allOf is what * stands for: of a table with others beside it, or whose columns
-// the model does not know, it stays a *.
+// allOf is what * stands for: of a table with others beside it, of another than
+// the model's, or whose columns the model does not know, it stays a *.
 func (s *selection) allOf(table string) []clause.Column {
 	own := 0
 	for _, source := range s.sources() {
@@ -143,7 +146,7 @@ func (s *selection) allOf(table string) []clause.Column {
 			own++
 		}
 	}
-	if g := guardOf(s.stmt.Schema); g != nil && own == 1 && !s.ofSubquery() {
+	if g := guardOf(s.stmt.Schema); g != nil && own == 1 && s.ofItsTable() {
 		if columns := g.columns(table); columns != nil {
 			return columns
 		}
@@ -155,6 +158,15 @@ func (s *selection) allOf(table string) []clause.Column {
 // table. GORM does not always know its alias, so nothing is qualified by it.
 func (sc *scope) ofSubquery() bool {
 	return sc.stmt.TableExpr != nil && strings.Contains(sc.stmt.TableExpr.SQL, "(")
+}
+
+// ofItsTable reports whether the statement is of its model's own table, and not of
+// a view, a sub-query or an alias.
+func (s *selection) ofItsTable() bool {
+	stmt := s.stmt
+	expr := stmt.TableExpr
+	return len(s.from.Tables) == 0 && (expr == nil && stmt.Table == stmt.Schema.Table ||
+		expr != nil && len(expr.Vars) == 0 && expr.SQL == stmt.Quote(stmt.Schema.Table))
 }
 
 // columns lists what a query of the model reads, without the columns that only

@@ -42,7 +42,7 @@ func (sc *scope) condition(given clause.Expression) (_ clause.Expression, change
 		return sc.group(given, e.Exprs, func(x []clause.Expression) clause.Expression { return clause.CommaExpression{Exprs: x} })
 	case *match:
 		return sc.matched(e)
-	case nil, *oneOf, template:
+	case nil, *oneOf, *nullness, template:
 		return given, false, nil
 	}
 	return given, false, sc.foreign(given)
@@ -84,7 +84,7 @@ func (sc *scope) equality(e clause.Expression, col, value any, negated bool) (cl
 		if err := sc.termsOnly(name.Table, name.Name, value); err != nil {
 			return nil, false, err
 		}
-		v, changed, err := sc.value(value)
+		v, changed, err := sc.operand(value)
 		switch {
 		case err != nil || !changed:
 			return e, false, err
@@ -93,7 +93,11 @@ func (sc *scope) equality(e clause.Expression, col, value any, negated bool) (cl
 		}
 		return clause.Eq{Column: col, Value: v}, true, nil
 	}
-	if isNull(value) {
+	switch {
+	case !isNull(value):
+	case c.plain != "":
+		return &nullness{column: c, table: name.Table, negated: negated}, true, nil
+	default:
 		return e, false, nil // NULL is stored as NULL
 	}
 	return sc.answer(c, name, value, negated)
@@ -111,7 +115,7 @@ func (sc *scope) in(given clause.Expression, e clause.IN) (clause.Expression, bo
 		if err := sc.termsOnly(name.Table, name.Name, e.Values...); err != nil {
 			return nil, false, err
 		}
-		values, changed, err := sc.values(e.Values)
+		values, changed, err := sc.operands(e.Values)
 		if err != nil || !changed {
 			return given, false, err
 		}
@@ -158,7 +162,7 @@ func (sc *scope) ordering(e clause.Expression, q clause.Eq, op string, back func
 	if err != nil {
 		return nil, false, err
 	}
-	v, changed, err := sc.value(q.Value)
+	v, changed, err := sc.operand(q.Value)
 	if err != nil || !changed {
 		return e, false, err
 	}

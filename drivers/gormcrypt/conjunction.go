@@ -171,7 +171,7 @@ func (f fenced) Build(b clause.Builder) {
 
 func fence(e clause.Expression) clause.Expression {
 	switch e.(type) {
-	case *oneOf, template, clause.Eq, clause.Neq, clause.IN, clause.Gt, clause.Gte, clause.Lt, clause.Lte, clause.Like:
+	case *oneOf, *nullness, template, clause.Eq, clause.Neq, clause.IN, clause.Gt, clause.Gte, clause.Lt, clause.Lte, clause.Like:
 		return e
 	}
 	return fenced{e}

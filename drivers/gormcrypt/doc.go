@@ -114,6 +114,10 @@
 // condition on a field with keys per tenant is answered in WHERE on the statement's
 // own table only; write <> or NOT IN.
 //
+// The tenant of the context keeps what is sealed and what is searched by an index
+// in its tenant. Conditions on other columns, deletions by them and updates that
+// seal nothing reach the rows that they name, whoever's they are.
+//
 // Find, First, Take and Pluck see where rows go. Scan does not: into a marked
 // model it opens fields, in other structs they stay empty, in maps they have
 // another name. What Rows gives to rows.Scan, what ScanRows fills unless it is a

@@ -50,6 +50,8 @@ func (sc *scope) insertion(values clause.Values) (*insertion, error) {
 	if in.tenant = sc.main().tenant(); in.tenant != nil {
 		if in.tenantAt = in.plainPlace(in.tenant.name); in.tenantAt == len(in.columns) {
 			in.names = append(in.names, clause.Column{Name: in.tenant.name})
+		} else if in.again(in.tenantAt) {
+			return nil, givenTwice(in.tenant)
 		}
 	}
 	for _, ix := range sc.main().indexes() {
@@ -102,11 +104,24 @@ func (in *insertion) plainPlace(name string) int {
 	return len(in.columns)
 }
 
+// again reports whether the column at a place is given a second time.
+func (in *insertion) again(at int) bool {
+	for i := at + 1; i < len(in.columns); i++ {
+		if strings.EqualFold(unquote(in.names[i].Name), unquote(in.names[at].Name)) {
+			return true
+		}
+	}
+	return false
+}
+
 func (in *insertion) placeBound(i int, c *column) error {
 	at := in.plainPlace(c.bound.name)
 	if at == len(in.columns) {
 		return fieldErr("write", c.field, fieldcrypt.ErrUnsupported,
 			"its value is bound to "+c.bound.field.Path+", which the statement does not give; insert both")
+	}
+	if in.again(at) {
+		return givenTwice(c.bound)
 	}
 	if in.bound == nil {
 		in.bound = make([]int, len(in.columns))

@@ -22,6 +22,7 @@ type result struct {
 	selected map[string]*column // encrypted ones, by their names in the result, lower case
 	plains   map[string]*column // those whose plaintext may come, by its name in the result
 	added    []string           // companions that the caller has not asked for
+	star     bool               // all columns of a table come, also plaintext ones
 
 	column *column // of a list of values; nil: a map
 	dest   any     // the caller's
@@ -84,9 +85,9 @@ func (b *binding) beforeRaw(stmt *gorm.Statement, sc *scope) {
 		return
 	}
 	if isMap(elem(stmt.Dest)) {
-		stmt.Settings.Store(resultKey, &result{stmt: stmt, selected: s.result})
+		stmt.Settings.Store(resultKey, &result{stmt: stmt, selected: s.result, star: !rawAllowed(stmt)})
 	} else if len(s.columns) > 0 {
-		if err := b.checkDest(stmt, s.columns); err != nil {
+		if err := firstError(b.checkPlains(stmt, s.columns), b.checkDest(stmt, s.columns)); err != nil {
 			stop(stmt, err)
 		}
 	}
@@ -146,13 +147,17 @@ func isValueOf(t reflect.Type, c *column) bool {
 	return t.Kind() != reflect.Struct || t == timeType || t == elem(reflect.Zero(c.field.Type).Interface()) || reflect.PointerTo(t).Implements(scannerType)
 }
 
+// filled is the type of what a statement's rows are read into.
+func filled(stmt *gorm.Statement) reflect.Type {
+	if len(stmt.BuildClauses) > 0 && stmt.BuildClauses[0] == "UPDATE" {
+		return elem(stmt.Model) // RETURNING fills the model
+	}
+	return elem(stmt.Dest)
+}
+
 // checkDest refuses destinations that would be given ciphertext.
 func (b *binding) checkDest(stmt *gorm.Statement, columns []*column) error {
-	dest := stmt.Dest
-	if len(stmt.BuildClauses) > 0 && stmt.BuildClauses[0] == "UPDATE" {
-		dest = stmt.Model // RETURNING fills the model
-	}
-	t := elem(dest)
+	t := filled(stmt)
 	switch {
 	case t == nil || t == storedType:
 		return nil
@@ -202,7 +207,7 @@ func (b *binding) after(db *gorm.DB) {
 			for _, t := range b.ofStatement(stmt).main().tables {
 				maps.Copy(returned, t.columns)
 			}
-			r := &result{stmt: stmt, selected: returned}
+			r := &result{stmt: stmt, selected: returned, star: true}
 			r.openMaps(b, db, func(v any) bool { _, ok := v.(stored); return ok })
 		}
 		return

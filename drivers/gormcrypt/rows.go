@@ -50,6 +50,7 @@ func (r *result) openMaps(b *binding, db *gorm.DB, mine func(any) bool) {
 			}
 			m[c.name] = opened.Interface()
 		}
+		r.dropPlains(m)
 		for _, name := range r.added {
 			delete(m, name)
 		}

@@ -140,7 +140,9 @@ func (c *comparison) compareCompanions(m *fieldcrypt.Model) {
 		seen[sf.DBName] = true
 		if c.live.column(sf.DBName) == nil {
 			c.differs(f, f.Name, fmt.Sprintf("the %s column %s is missing", what, c.full(sf.DBName)), way(sf))
+			return
 		}
+		c.compareText(f, p, sf.DBName)
 	}
 	for _, f := range m.Fields {
 		if m.Tenant != nil {

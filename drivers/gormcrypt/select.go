@@ -93,6 +93,9 @@ func (s *selection) add(e clause.Expression) error {
 			case "?":
 				return s.addColumn(col)
 			case "COUNT(?)":
+				if c, _, err := s.columnOf(col); err == nil && c != nil && c.plain != "" {
+					return onCiphertext(c, "COUNT of a column that is being adopted, which leaves out rows that are not sealed yet (count those that IS NOT NULL finds)")
+				}
 				return nil // NULL is stored as NULL
 			}
 		}
@@ -245,7 +248,12 @@ func (s *selection) check() error {
 	}
 	if v, ok := s.stmt.Settings.Load(resultKey); ok {
 		if r := v.(*result); r.stmt == s.stmt {
-			r.selected = s.result
+			r.selected, r.star = s.result, s.star
+		}
+	}
+	if s.star {
+		if err := s.b.checkPlains(s.stmt, s.columns); err != nil {
+			return err
 		}
 	}
 	return s.b.checkDest(s.stmt, s.columns)

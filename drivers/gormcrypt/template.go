@@ -11,7 +11,7 @@ import (
 // template is text whose comparisons with encrypted columns were rewritten. It
 // builds itself as clause.Expr does.
 type template struct {
-	pieces []any // string, hole, or *oneOf
+	pieces []any // string, hole, or what a comparison has become
 	bare   bool  // without parentheses around
 }
 
@@ -33,7 +33,7 @@ func (t template) Build(b clause.Builder) {
 			b.WriteString(piece)
 		case hole:
 			piece.build(b)
-		case *oneOf:
+		case clause.Expression:
 			piece.Build(b)
 		}
 	}

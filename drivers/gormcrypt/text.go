@@ -28,13 +28,20 @@ func (sc *scope) textCondition(e clause.Expression) (_ clause.Expression, change
 	if r.vars, matched, err = sc.textMatches(text, r.vars, r.named); err != nil {
 		return nil, false, err
 	}
-	concerned := sc.concerned(text)
-	if (concerned || holdsExpression(r.vars)) && negates(text) {
-		defer func(was bool) { sc.inverted = was }(sc.inverted)
-		sc.inverted = true
+	concerned, holds := sc.concerned(text), holdsExpression(r.vars)
+	if concerned || holds {
+		r.parsed = parse(text, len(r.vars), r.named, false)
+		defer func(inner answer, inverted bool) { sc.inner, sc.inverted = inner, inverted }(sc.inner, sc.inverted)
+		sc.inverted = sc.inverted || negates(text)
+	}
+	if holds {
+		value, deep := r.asValues()
+		sc.inverted = sc.inverted || value
+		if deep {
+			sc.inner = no
+		}
 	}
 	if concerned {
-		r.parsed = parse(text, len(r.vars), r.named, false)
 		if err := firstError(sc.understood(r.parsed), sc.combined(r.parsed), sc.bareQuery(r.parsed)); err != nil {
 			return nil, false, err
 		}

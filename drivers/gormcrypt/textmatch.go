@@ -22,9 +22,10 @@ func (sc *scope) textMatches(text string, vars []any, names map[string]any) (_ [
 	if p.opaque || p.holes || p.strange != "" {
 		return nil, false, queryErr("gormcrypt.Match in text with a comment, an escape, or a placeholder inside quotes; give it to Where itself")
 	}
-	defer func(was bool) { sc.inverted = was }(sc.inverted)
+	defer func(inner answer, inverted bool) { sc.inner, sc.inverted = inner, inverted }(sc.inner, sc.inverted)
 	sc.inverted = sc.inverted || negates(text)
 	vars = slices.Clone(vars)
+	r := rewriter{scope: sc, parsed: p}
 	for i, t := range p.tokens {
 		if t.kind != bind || t.value < 0 {
 			continue
@@ -37,7 +38,10 @@ func (sc *scope) textMatches(text string, vars []any, names map[string]any) (_ [
 		if err != nil {
 			return nil, false, err
 		}
-		if vars[t.value], err = sc.matchBy(m, n); err != nil {
+		undo := r.hold(i, i+1)
+		vars[t.value], err = sc.matchBy(m, n)
+		undo()
+		if err != nil {
 			return nil, false, err
 		}
 	}

@@ -77,21 +77,25 @@ func (u *updated) sets(c *column) bool {
 }
 
 // given returns what the statement assigns to a plain column.
-func (u *updated) given(k *companion) (v any, ok bool) {
+func (u *updated) given(k *companion) (v any, ok bool, err error) {
 	for i, a := range u.set {
 		_, name := splitPath(a.Column.Name)
-		if u.columns[i] == nil && strings.EqualFold(unquote(name), k.name) {
-			return a.Value, true
+		if u.columns[i] != nil || !strings.EqualFold(unquote(name), k.name) {
+			continue
 		}
+		if ok {
+			return nil, false, givenTwice(k)
+		}
+		v, ok = a.Value, true
 	}
-	return nil, false
+	return v, ok, nil
 }
 
 func (u *updated) findTenant(t *companion) error {
 	all, set := u.dependents(t)
-	given, moves := u.given(t)
-	if set == 0 && !moves {
-		return nil
+	given, moves, err := u.given(t)
+	if err != nil || set == 0 && !moves {
+		return err
 	}
 	if u.upsert {
 		return u.conflictTenant(t, all, given, moves)
@@ -121,9 +125,7 @@ func (u *updated) findTenant(t *companion) error {
 	if text, _ := t.text(fixed); moves && !named && set == 0 && text != tenant {
 		return fieldErrOf(t, "an update of the tenant alone, while values are sealed for it; write all fields with keys per tenant in the same statement")
 	}
-	if text, _ := t.text(fixed); text != tenant {
-		u.where = append(u.where, clause.Eq{Column: clause.Column{Table: clause.CurrentTable, Name: t.name}, Value: tenant})
-	}
+	u.keepTo(t, tenant)
 	return nil
 }
 
@@ -132,9 +134,9 @@ func (u *updated) findBound(k *companion) error {
 		return nil
 	}
 	all, set := u.dependents(k)
-	given, moves := u.given(k)
-	if set == 0 && !moves {
-		return nil
+	given, moves, err := u.given(k)
+	if err != nil || set == 0 && !moves {
+		return err
 	}
 	if u.upsert {
 		return u.conflictBound(k, all, given, moves)
@@ -144,6 +146,9 @@ func (u *updated) findBound(k *companion) error {
 	case moves && set < len(all) && !(isFixed && reflect.DeepEqual(fixed, given)):
 		return fieldErrOf(k, "an update of it alone, while values are bound to it; write the fields bound to it in the same statement")
 	case moves:
+		if set < len(all) {
+			u.keepTo(k, given)
+		}
 		fixed = given
 	case !isFixed:
 		fixed = u.ofModel(k)
@@ -151,9 +156,18 @@ func (u *updated) findBound(k *companion) error {
 			return fieldErr("write", all[0].field, fieldcrypt.ErrUnsupported,
 				"its values are bound to "+k.field.Path+", which this update does not fix; update row by row, with WHERE "+k.name+" = value")
 		}
-		u.where = append(u.where, clause.Eq{Column: clause.Column{Table: clause.CurrentTable, Name: k.name}, Value: fixed})
+		u.keepTo(k, fixed)
+	default:
+		u.keepTo(k, fixed)
 	}
 	return u.bind(k, fixed)
+}
+
+// keepTo makes the statement ask for rows with a companion's value. It does so
+// where WHERE says it already: GORM overlooks an OR between line breaks in text
+// beside it, and other rows would be written too.
+func (u *updated) keepTo(k *companion, value any) {
+	u.where = append(u.where, clause.Eq{Column: clause.Column{Table: clause.CurrentTable, Name: k.name}, Value: value})
 }
 
 // bind notes the value that fields are bound to.

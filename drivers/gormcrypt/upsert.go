@@ -1,6 +1,7 @@
 package gormcrypt
 
 import (
+	"slices"
 	"strings"
 
 	"gorm.io/gorm/clause"
@@ -109,4 +110,10 @@ func (u *updated) inserted(k *companion) (list []any, err error) {
 		}
 	}
 	return list, nil
+}
+
+// inserts reports whether the statement inserts into a column.
+func (sc *scope) inserts(name string) bool {
+	values, _ := sc.stmt.Clauses["VALUES"].Expression.(clause.Values)
+	return slices.ContainsFunc(values.Columns, func(col clause.Column) bool { return col.Name == name })
 }

@@ -58,6 +58,11 @@ func twice(c *column) error {
 	return fieldErr("write", c.field, fieldcrypt.ErrUnsupported, "the column is given twice in one statement, by its field's name and its own or by a hook; give it once")
 }
 
+// givenTwice is twice for a column that the values of others depend on.
+func givenTwice(k *companion) error {
+	return fieldErrOf(k, "the column is given twice in one statement, by its field's name and its own or by a hook; give it once")
+}
+
 // target resolves a column that is written: nil if it is not encrypted.
 func (sc *scope) target(name string) (*column, error) {
 	_, name = splitPath(name)
