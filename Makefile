@@ -10,8 +10,9 @@ FUZZTIME ?= 1m
 BENCH ?= .
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+SQLC = github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1
 
-.PHONY: help test race lint ci soak bench fuzz vectors api verify
+.PHONY: help test race lint generate generated ci soak bench fuzz vectors api verify
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -27,7 +28,14 @@ lint: ## gofmt, go vet and staticcheck
 	go vet ./...
 	go run $(STATICCHECK) ./...
 
-ci: lint ## what the CI runs: lint, then the tests with the race detector and a short soak
+generate: ## write the code of examples/sqlc anew (needs a C compiler, and minutes the first time)
+	go test ./examples/sqlc -run '^TestSchemaIsCurrent$$' -count=1 -generate
+	cd examples/sqlc && go run $(SQLC) generate
+
+generated: ## fail if generated code is not current
+	cd examples/sqlc && go run $(SQLC) diff
+
+ci: lint generated ## what the CI runs: lint, generated code, then the tests with the race detector and a short soak
 	@FIELDCRYPT_SOAK=short .ci/test -race
 
 soak: ## the long tests: a million rows, hundreds of rounds

@@ -25,7 +25,11 @@
 // [Index]).
 //
 // A [Crypter] seals and opens fields with the keys of a keymgr.Manager. Drivers
-// are built on it: gormcrypt for GORM; applications seldom call it themselves.
+// are built on it: gormcrypt for GORM, pgxcrypt for pgx and sqlc; applications
+// seldom call it themselves.
+//
+// Where the Go type of a value is all that says which column it belongs to, a
+// [Secret] takes the place of a tagged field.
 //
 // # What is stored
 //

@@ -33,6 +33,11 @@ var (
 	// is of another type or not in canonical form.
 	ErrWrongType = errors.New("value has the wrong type")
 
+	// ErrUnsealed: a [Secret] took a way to the database on which nobody seals it.
+	ErrUnsealed = errors.New("value is not sealed")
+	// ErrSealed: a [Secret] was asked for its value before anybody opened it.
+	ErrSealed = errors.New("value is not opened")
+
 	// ErrTenantMismatch: the context and the row name different tenants.
 	ErrTenantMismatch = errors.New("tenant of the row is not the tenant of the context")
 

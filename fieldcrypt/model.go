@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sync"
 )
 
 // Model is what the tags of a struct say. It is parsed once per type and
@@ -15,6 +16,9 @@ type Model struct {
 	Fields  []*Field     // encrypted fields, in order of declaration
 	Indexes []*BlindIndex
 	Tenant  *PlainField // the tenant column, or nil
+
+	plain   []*PlainField
+	derived sync.Map // a driver's key -> *derived
 }
 
 // Field is an encrypted field of a model. It is immutable.

@@ -25,6 +25,7 @@ func (c *Crypter) parseModel(t reflect.Type) (*Model, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
+	m.plain = p.columns()
 	return m, nil
 }
 

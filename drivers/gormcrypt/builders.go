@@ -33,8 +33,11 @@ func (b *binding) hookBuilders(db *gorm.DB) {
 				return
 			}
 			if ok && name == "VALUES" { // a map's values would stay in the statement, for others to print
-				stmt.Clauses[name] = c
-				c.Expression = b.inBulk(stmt, c.Expression)
+				kept := c
+				if bulk, ok := c.Expression.(bulkValues); ok {
+					kept.Expression = bulk.Values
+				}
+				stmt.Clauses[name] = kept
 			}
 			values := 0
 			if ok {
@@ -133,23 +136,3 @@ func (sc *scope) where(e clause.Expression) (clause.Expression, error) {
 	e, _, err := sc.condition(e)
 	return e, err
 }
-
-// keysReady returns why the keys that the statement needs could not be opened.
-// It was found before a connection was taken; to try again now could wait for
-// that connection.
-func (sc *scope) keysReady() error {
-	if v, ok := sc.stmt.Settings.Load(coldKey); ok {
-		if cold := v.(cold); cold.stmt == sc.stmt {
-			return cold.err
-		}
-	}
-	return nil
-}
-
-// cold is a failure to open keys before a statement.
-type cold struct {
-	stmt *gorm.Statement
-	err  error
-}
-
-const coldKey = "fieldcrypt:cold"

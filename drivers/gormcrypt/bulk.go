@@ -20,34 +20,24 @@ const bulkRows = 16
 // for each column. What is stored, and in which order, is the same.
 type bulkValues struct{ clause.Values }
 
-// inBulk returns how the rows of a statement are written.
-func (b *binding) inBulk(stmt *gorm.Statement, e clause.Expression) clause.Expression {
-	values, ok := e.(clause.Values)
-	if !ok || b.dialect != "postgres" || len(values.Values) < bulkRows || stmt.TableExpr != nil || !sealsSome(values.Values[0]) {
-		return e
+// inBulk reports whether the rows of a statement are written so.
+func (sc *scope) inBulk(values clause.Values) bool {
+	if sc.b.dialect != "postgres" || len(values.Values) < bulkRows || sc.stmt.TableExpr != nil {
+		return false
 	}
 	for _, row := range values.Values {
 		if len(row) != len(values.Columns) {
-			return e
+			return false
 		}
 		for _, v := range row {
 			switch v.(type) {
-			case bytea:
+			case *plain:
 			case clause.Expression, clause.Column, clause.Table, *gorm.DB, gorm.Valuer:
-				return e // of a type that its column may not have, or DEFAULT
+				return false // of a type that its column may not have, or DEFAULT
 			}
 		}
 	}
-	return bulkValues{values}
-}
-
-func sealsSome(row []any) bool {
-	for _, v := range row {
-		if _, ok := v.(bytea); ok {
-			return true
-		}
-	}
-	return false
+	return true
 }
 
 // Build implements clause.Expression.
@@ -71,15 +61,7 @@ func (v bulkValues) Build(b clause.Builder) {
 	}
 	for _, row := range v.Values.Values {
 		b.WriteString("),(")
-		for i, value := range row {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			if stored, ok := value.(bytea); ok {
-				value = stored.sealed
-			}
-			b.AddVar(b, value)
-		}
+		b.AddVar(b, row...)
 	}
 	b.WriteString(")) AS v OFFSET 1")
 }

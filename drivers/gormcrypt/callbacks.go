@@ -18,6 +18,7 @@ func (b *binding) hookCallbacks(db *gorm.DB) error {
 	return errors.Join(
 		cb.Create().After("gorm:create").Register(redact, redactPlain),
 		cb.Query().After("gorm:query").Register(redact, redactPlain),
+		cb.Query().Before("gorm:query").Register("fieldcrypt:open", b.beginOpening),
 		cb.Update().After("gorm:update").Register(redact, redactPlain),
 		cb.Delete().After("gorm:delete").Register(redact, redactPlain),
 		cb.Row().After("gorm:row").Register(redact, redactPlain),
@@ -28,12 +29,18 @@ func (b *binding) hookCallbacks(db *gorm.DB) error {
 		cb.Row().Before("*").Register(name, b.before),
 		cb.Raw().Before("*").Register(name, b.before),
 		cb.Create().Before("gorm:create").Register("fieldcrypt:tenant", b.fillTenants),
-		cb.Query().Before("gorm:preload").Register("fieldcrypt:filter", b.filter),
-		cb.Query().Before("gorm:preload").Register("fieldcrypt:after", b.after),
+		cb.Query().Before("gorm:preload").Register("fieldcrypt:after", b.afterQuery),
 		cb.Create().Before("gorm:save_after_associations").Register("fieldcrypt:after", b.after),
 		cb.Update().Before("gorm:save_after_associations").Register("fieldcrypt:after", b.after),
 		cb.Delete().Before("gorm:after_delete").Register("fieldcrypt:after", b.after),
 	)
+}
+
+// afterQuery does what is left to do with the rows of a query.
+func (b *binding) afterQuery(db *gorm.DB) {
+	b.endOpening(db)
+	b.filter(db)
+	b.after(db)
 }
 
 // before refuses statements that must not run and opens the keys of those that

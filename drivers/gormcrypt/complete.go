@@ -69,8 +69,8 @@ func (s *selection) needs(returning bool) (n needs, err error) {
 // open themselves while a row is read, in the order of its columns.
 func (s *selection) complete(e clause.Expression) (clause.Expression, error) {
 	_, rows := s.stmt.Settings.Load(rowsKey)
-	if len(s.brought) == 0 || s.stmt.Dest == nil && !rows || s.asksForColumns() {
-		return e, nil // of a sub-query, or of a table whose companions may not be there yet
+	if len(s.brought) == 0 || s.stmt.Dest == nil && !rows || s.stmt.DryRun || s.asksForColumns() {
+		return e, nil // of a sub-query, which GORM builds as a dry run, or of a table whose companions may not be there yet
 	}
 	r, returning := e.(clause.Returning)
 	n, err := s.needs(returning)
@@ -143,12 +143,18 @@ func (s *selection) allOf(table string) []clause.Column {
 			own++
 		}
 	}
-	if g := guardOf(s.stmt.Schema); g != nil && own == 1 {
+	if g := guardOf(s.stmt.Schema); g != nil && own == 1 && !s.ofSubquery() {
 		if columns := g.columns(table); columns != nil {
 			return columns
 		}
 	}
 	return []clause.Column{{Name: "*", Raw: true}}
+}
+
+// ofSubquery reports whether a sub-query stands in the place of the statement's
+// table. GORM does not always know its alias, so nothing is qualified by it.
+func (sc *scope) ofSubquery() bool {
+	return sc.stmt.TableExpr != nil && strings.Contains(sc.stmt.TableExpr.SQL, "(")
 }
 
 // columns lists what a query of the model reads, without the columns that only

@@ -20,7 +20,22 @@
 // and which columns they have. Everything that is written or searched passes
 // through GORM's clause builders, where this package seals values, turns
 // comparisons into ones of blind indexes, and refuses what ciphertext cannot
-// answer. The caller's structs, maps and conditions are never changed.
+// answer. The caller's structs, maps and conditions are never changed, but for the
+// tenant that Create fills in.
+//
+// The fields of a domain that one statement writes into one row share a salt, and
+// so a key derivation. An update of many rows (Where without a key) writes one
+// ciphertext into all of them: that they are equal shows until each is written
+// again. Many rows that are inserted at once, or found into a slice, are sealed
+// and opened in several goroutines, where their fields are text, bytes, numbers,
+// bools or times.
+//
+// Save seals all fields anew, as it writes all columns; Updates, Select, Omit and
+// Statement.Changed work as for plain columns, and what is not written is not
+// touched. Compare-and-set goes through the index:
+//
+//	tx := db.Model(&Patient{}).Where("id = ? AND mrn = ?", id, old).Update("mrn", new)
+//	lost := tx.RowsAffected == 0
 //
 // # What is answered
 //
@@ -42,6 +57,41 @@
 // Count, Pluck, maps, Scan, Rows, DryRun, OR, NOT, joins, sub-queries, Update and
 // Delete are refused over it: read the rows, and go on with their primary keys.
 //
+// # Tenants
+//
+// Rows of a model with keys per tenant belong to the tenant in its column tagged
+// ",tenant". The context names the tenant of what is written and searched:
+//
+//	db.WithContext(fieldcrypt.WithTenant(ctx, "acme"))
+//
+// It is filled into rows that name none, and a row of another tenant is refused;
+// every condition on such a field, and every update of one, holds for rows of that
+// tenant alone. Where the context names none, the row's own tenant serves, or one
+// that WHERE fixes by equality. Rows are read under their own tenant, whichever the
+// context names: who may read which rows is the application's to ask in WHERE.
+//
+// # Bound values
+//
+// A field with bind=<Field> opens in the row with that field's value only. An
+// update of it needs to know the value: from WHERE (key = value), the Model, or the
+// update itself. So bulk updates of bound fields are refused, and so are updates of
+// the bound column without all fields bound to it. Upserts need the bound column,
+// or the tenant's, in their conflict target.
+//
+// Columns that a field depends on, the tenant's and the bound one, are added to
+// the SELECT of queries that do not name them.
+//
+// # Adoption
+//
+// While a field is tagged plain=<column>, that plaintext column is written beside
+// the encrypted one and cannot be named. A row whose encrypted column is still NULL
+// is an error, or with plain=<column>,fallback and
+// [fieldcrypt.Config.AllowPlaintextFallback] is read, and found by =, from
+// plaintext, and audited.
+//
+// An index that is being moved to another key (keymgr.Manager.BeginReindex) is
+// written to the column <index column>_next as well.
+//
 // # The schema
 //
 // AutoMigrate makes encrypted columns with what keeps plaintext out of them: on
@@ -60,8 +110,9 @@
 //
 // # Limits
 //
-// Models with keys per tenant, bind= or plain= are refused at start. Updating one
-// field of an index over several alone is refused.
+// Updating one field of an index over several alone is refused. A NOT around a
+// condition on a field with keys per tenant is answered in WHERE on the statement's
+// own table only; write <> or NOT IN.
 //
 // Find, First, Take and Pluck see where rows go. Scan does not: into a marked
 // model it opens fields, in other structs they stay empty, in maps they have

@@ -34,12 +34,16 @@ func (sc *scope) opened(ix *index) ([]*fieldcrypt.Field, error) {
 	for _, c := range ix.columns {
 		var field *fieldcrypt.Field
 		for _, t := range sc.b.tablesOf(s) {
-			if own := t.columns[c.key()]; own != nil && own.field.Identity() == c.field.Identity() && own.field.Type == c.field.Type {
+			own := t.columns[c.key()]
+			if own == nil || own.field.Identity() != c.field.Identity() || own.field.Type != c.field.Type {
+				continue
+			}
+			if sf := s.FieldsByDBName[own.name]; sf != nil && sf.Readable {
 				field = own.field
 			}
 		}
 		if field == nil {
-			return nil, truncatedHere(ix, fmt.Sprintf("%s has no field for %s", s.ModelType, c.field.Identity()))
+			return nil, truncatedHere(ix, fmt.Sprintf("%s has no field that %s is read into", s.ModelType, c.field.Identity()))
 		}
 		if list != nil && !slices.Contains(list, c.key()) {
 			return nil, truncatedHere(ix, "SELECT leaves out "+c.name)

@@ -15,8 +15,7 @@ type insertion struct {
 	names   []clause.Column // of the statement as it will be
 	columns []*column       // encrypted ones, by their place in a row; nil for plain ones
 	seals   bool            // there is one
-	sealer  *fieldcrypt.Sealer
-	size    int // of a row's sealed values, in bytes
+	bulk    bool            // written as bulkValues
 
 	indexes []placedIndex
 	adopted []int // places of the columns whose plaintext is written too
@@ -31,13 +30,11 @@ type insertion struct {
 // and so NULL, column is NULL.
 type placedIndex struct {
 	*index
-	at     []int
-	moving bool  // a row has a term for the second column
-	second []any // its terms, by row
+	at []int
 }
 
 func (sc *scope) insertion(values clause.Values) (*insertion, error) {
-	in := &insertion{scope: sc, columns: make([]*column, len(values.Columns)), names: make([]clause.Column, len(values.Columns), len(values.Columns)+4)}
+	in := &insertion{scope: sc, bulk: sc.inBulk(values), columns: make([]*column, len(values.Columns)), names: make([]clause.Column, len(values.Columns), len(values.Columns)+4)}
 	copy(in.names, values.Columns)
 	for i, col := range values.Columns {
 		c, err := sc.target(col.Name)
@@ -121,85 +118,6 @@ func (in *insertion) placeBound(i int, c *column) error {
 	return nil
 }
 
-func (in *insertion) run(values clause.Values) (clause.Expression, error) {
-	out := clause.Values{Values: make([][]any, len(values.Values))}
-	inputs := make([]reflect.Value, len(in.columns))
-	for i, row := range values.Values {
-		if len(row) != len(in.columns) {
-			out.Values[i] = row // of a nil among structs: GORM has refused it already
-			continue
-		}
-		var err error
-		if out.Values[i], err = in.row(row, inputs, i, len(values.Values)); err != nil {
-			return nil, err
-		}
-	}
-	for _, ix := range in.indexes {
-		if !ix.moving {
-			continue
-		}
-		in.names = append(in.names, clause.Column{Name: ix.next()})
-		for i := range out.Values {
-			out.Values[i] = append(out.Values[i], ix.second[i])
-		}
-	}
-	out.Columns = in.names
-	return out, nil
-}
-
-// row seals row number n of count.
-func (in *insertion) row(row []any, inputs []reflect.Value, n, count int) ([]any, error) {
-	out := make([]any, len(row), len(in.names)+len(in.indexes))
-	companions, err := in.companions(row)
-	if err != nil {
-		return nil, err
-	}
-	if in.sealer == nil {
-		in.sealer = in.b.crypter.Sealer(in.stmt.Context, companions)
-	} else {
-		in.sealer.Next(companions)
-	}
-	buf := make([]byte, 0, in.size)
-	for i, v := range row {
-		if c := in.columns[i]; c != nil {
-			out[i], inputs[i], buf, err = in.b.appendSealed(buf, in.sealer, c, v)
-		} else {
-			out[i], _, err = in.value(v)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	if in.tenant != nil {
-		if in.tenantAt == len(row) {
-			out = append(out, companions.Tenant)
-		} else {
-			out[in.tenantAt] = companions.Tenant
-		}
-	}
-	for i := range in.indexes {
-		from := len(buf)
-		var null bool
-		if buf, null, err = in.indexes[i].term(buf, in.sealer, inputs, n, count); err != nil {
-			return nil, err
-		}
-		if null {
-			out = append(out, nil)
-		} else {
-			out = append(out, sealed(buf[from:len(buf):len(buf)]))
-		}
-	}
-	in.size = max(in.size, len(buf))
-	for _, i := range in.adopted {
-		plain, err := adoptedOf(in.columns[i], inputs[i])
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, plain)
-	}
-	return out, nil
-}
-
 // companions returns what the values of a row depend on.
 func (in *insertion) companions(row []any) (out fieldcrypt.Row, err error) {
 	if in.tenant != nil {
@@ -226,27 +144,4 @@ func (in *insertion) companions(row []any) (out fieldcrypt.Row, err error) {
 		}
 	}
 	return out, nil
-}
-
-// term computes the index of row number n, and notes that of its second column
-// while it is moved to another key.
-func (ix *placedIndex) term(buf []byte, sealer *fieldcrypt.Sealer, inputs []reflect.Value, n, count int) (out []byte, null bool, err error) {
-	parts := inputs[ix.at[0] : ix.at[0]+1]
-	if len(ix.at) > 1 {
-		parts = make([]reflect.Value, len(ix.at))
-		for i, at := range ix.at {
-			parts[i] = inputs[at]
-		}
-	}
-	next, moving, err := sealer.NextIndex(ix.blind, parts...)
-	if err != nil {
-		return buf, false, err
-	}
-	if moving {
-		if ix.second == nil {
-			ix.moving, ix.second = true, make([]any, count)
-		}
-		ix.second[n] = term(next)
-	}
-	return sealer.AppendIndex(buf, ix.blind, parts...)
 }

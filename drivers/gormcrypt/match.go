@@ -45,17 +45,23 @@ const matchText = "gormcrypt.Match(" + redactedText + ")"
 // text, and finds the condition among the values; everywhere else it fails.
 func (m *match) Build(b clause.Builder) {
 	stmt, ok := b.(*gorm.Statement)
-	if ok && stmt.DB != nil && stmt.DB.Statement != stmt && bindingOf(stmt.DB.NamingStrategy) != nil {
+	ok = ok && stmt.DB != nil
+	known := ok && bindingOf(stmt.DB.NamingStrategy) != nil
+	if known && stmt.DB.Statement != stmt {
 		b.AddVar(b, pending{m})
 		return
 	}
 	err := errUnanswered()
-	if ok && stmt.DB != nil {
-		refuse(stmt, "", err)
+	if !ok {
+		b.AddError(err)
+		b.WriteQuoted(clause.Column{Name: poisonName(err)})
 		return
 	}
-	b.AddError(err)
-	b.WriteQuoted(clause.Column{Name: poisonName(err)})
+	before := stmt.Error
+	refuse(stmt, "", err)
+	if rows, found := stmt.Settings.Load(rowsKey); !known && found && rows == false {
+		stmt.Error = before // GORM's Row would return nil: the row's error says it
+	}
 }
 
 func errUnanswered() error {

@@ -19,7 +19,7 @@ const narrowingKey = "fieldcrypt:narrowing"
 type narrowing struct {
 	stmt    *gorm.Statement
 	index   *index   // for errors
-	columns []string // that SELECT brings, lower case; nil for all
+	columns []string // what SELECT brings, as MapColumns calls it; nil for all
 	filters []filter
 
 	want  int // rows that the caller asked for; -1 for all
@@ -55,6 +55,18 @@ func (sc *scope) narrow(ix *index, f filter) {
 	}
 	n := &narrowing{stmt: stmt, index: ix, filters: []filter{f}, want: -1, limit: stmt.Clauses["LIMIT"]}
 	n.columns, _ = sc.selected()
+	for _, name := range n.columns { // and what the SELECT builder adds
+		if c := sc.main().column(name); c != nil {
+			for _, k := range c.companions() {
+				n.columns = append(n.columns, strings.ToLower(k.name))
+			}
+		}
+	}
+	for i, name := range n.columns {
+		if to, ok := stmt.ColumnMapping[name]; ok {
+			n.columns[i] = to
+		}
+	}
 	if limit, ok := n.limit.Expression.(clause.Limit); ok && limit.Limit != nil && *limit.Limit >= 0 {
 		n.want = *limit.Limit
 	}
@@ -126,7 +138,8 @@ func (n *narrowing) fill(row reflect.Value) error {
 	}
 	ctx := n.stmt.Context
 	for _, sf := range own.Schema.Fields {
-		if sf.DBName == "" || !sf.Readable || n.columns != nil && !slices.Contains(n.columns, strings.ToLower(sf.DBName)) {
+		read := n.columns == nil || slices.ContainsFunc(n.columns, func(name string) bool { return name == sf.Name || strings.EqualFold(name, sf.DBName) })
+		if sf.DBName == "" || !sf.Readable || !read {
 			continue
 		}
 		if v, _ := sf.ValueOf(ctx, row); v == nil && len(sf.StructField.Index) > 1 {

@@ -101,6 +101,11 @@ func (b *binding) patchField(sf *schema.Field, c *column) {
 		if isNullInNil(ctx, sf, valueOf, v, value) {
 			return nil
 		}
+		if holder, ok := value.(**scanned); ok {
+			if c, ok := ctx.(*openingContext); ok && c.opening.add(sf, f, v, bytesOf(holder)) {
+				return nil
+			}
+		}
 		return b.set(ctx, f, v, sf.ReflectValueOf(ctx, v), value)
 	}
 	sf.NewValuePool = holders{}

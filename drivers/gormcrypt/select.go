@@ -142,6 +142,8 @@ func (s *selection) qualifier(c *column, given string) string {
 	switch {
 	case given != "":
 		return given
+	case s.ofSubquery() && len(s.sources()) == 1:
+		return ""
 	case len(s.sources()) == 1 || s.main().column(c.key()) == c:
 		return clause.CurrentTable
 	}

@@ -159,6 +159,14 @@ func (*scanned) of(src any) []byte {
 	return []byte{} // a database without types gave text or a number: no sealed value
 }
 
+// bytesOf returns what a column held; nil is NULL.
+func bytesOf(holder **scanned) []byte {
+	if *holder == nil {
+		return nil
+	}
+	return **holder
+}
+
 // Format implements fmt.Formatter.
 func (s scanned) Format(st fmt.State, _ rune) { io.WriteString(st, redactedText) }
 

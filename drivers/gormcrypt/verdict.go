@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"slices"
 
-	"gorm.io/gorm"
 	"gorm.io/gorm/schema"
 )
 
@@ -73,39 +72,5 @@ func (b *binding) reach(s *schema.Schema, seen map[*schema.Schema]bool, v *verdi
 	}
 	for _, rel := range relations(s) {
 		b.reach(rel.FieldSchema, seen, v)
-	}
-}
-
-// openKeys opens the keys of tables.
-func (b *binding) openKeys(stmt *gorm.Statement, tables []*table) error {
-	for _, t := range tables {
-		if err := b.crypter.Warm(stmt.Context, t.domains...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// warm opens the keys that a statement will need, before it takes a connection:
-// the store may be the same database, and the pool may have one connection. What
-// fails here is an error only if the statement comes to need it.
-func (b *binding) warm(sc *scope) {
-	stmt := sc.stmt
-	if _, ok := stmt.Settings.Load(coldKey); ok {
-		stmt.Settings.Delete(coldKey) // of this statement's last run, or of the one it was made from
-	}
-	if !sc.quiet() {
-		for _, s := range sc.sources() {
-			if err := b.openKeys(stmt, s.tables); err != nil {
-				stmt.Settings.Store(coldKey, cold{stmt, err})
-				return
-			}
-		}
-	}
-	related := len(stmt.Preloads) > 0 || len(stmt.BuildClauses) > 0 && stmt.BuildClauses[0] != "SELECT"
-	if related && stmt.Schema != nil {
-		for _, d := range b.verdict(stmt.Schema).domains {
-			_ = b.crypter.Warm(stmt.Context, d) // the relation's own statement says what is wrong
-		}
 	}
 }

@@ -94,22 +94,20 @@ func (s *source) indexes() (all []*index) {
 // seal returns what is stored for a value, and the value as the field's Go type,
 // for its indexes.
 func (b *binding) seal(sealer *fieldcrypt.Sealer, c *column, v any) (any, reflect.Value, error) {
-	out, input, _, err := b.appendSealed(nil, sealer, c, v)
-	return out, input, err
+	input, out, null, err := b.appendSealed(nil, sealer, c, v)
+	if null || err != nil {
+		return nil, input, err
+	}
+	return b.value(out), input, nil
 }
 
 // appendSealed is seal into a buffer that values share.
-func (b *binding) appendSealed(buf []byte, sealer *fieldcrypt.Sealer, c *column, v any) (any, reflect.Value, []byte, error) {
-	input, err := inputOf(c, v)
-	if err != nil || !input.IsValid() {
-		return nil, input, buf, err
+func (b *binding) appendSealed(buf []byte, sealer *fieldcrypt.Sealer, c *column, v any) (input reflect.Value, out []byte, null bool, err error) {
+	if input, err = inputOf(c, v); err != nil || !input.IsValid() {
+		return input, buf, true, err
 	}
-	from := len(buf)
-	buf, null, err := sealer.AppendSeal(buf, c.field, input)
-	if null || err != nil {
-		return nil, input, buf, err
-	}
-	return b.value(buf[from:len(buf):len(buf)]), input, buf, nil
+	out, null, err = sealer.AppendSeal(buf, c.field, input)
+	return input, out, null, err
 }
 
 // inputOf turns what a struct, a map or an assignment holds for an encrypted

@@ -61,8 +61,8 @@ var whole = []struct {
 		return db.Where(db.Where("name = ?", name(1)).Where("age = ?", 41)).Where("mrn = ?", mrn(1))
 	}, []uint64{1}},
 	{"beside text that GORM does not put in parentheses", func(db q) q {
-		return db.Where("name = ?", name(1)).Where("age = 43\nOR\nage = 41").Where("mrn = ?", mrn(1))
-	}, []uint64{1}},
+		return db.Where("name = ?", name(1)).Where("age = 43\nOR\nage = 42").Where("mrn = ?", mrn(1))
+	}, nil},
 	{"Or after it", func(db q) q { return db.Where("name = ?", name(1)).Where("mrn = ?", mrn(1)).Or("age = ?", 43) }, []uint64{1, 3}},
 	{"in Or", func(db q) q { return db.Where("age = ?", 43).Or(&Guest{Name: name(1), MRN: mrn(1)}) }, []uint64{1, 3}},
 	{"text in Or", func(db q) q { return db.Where("age = ?", 43).Or("name = ? AND mrn = ?", name(1), mrn(1)) }, []uint64{1, 3}},
@@ -167,7 +167,10 @@ func TestCompoundRefused(t *testing.T) {
 			"Not":                  func(db q) q { return db.Not(&Guest{Name: canary, MRN: mrn(1)}) },
 			"Not text":             func(db q) q { return db.Not("name = ? AND mrn = ?", canary, mrn(1)) },
 			"NOT in text":          func(db q) q { return db.Where("NOT (name = ? AND mrn = ?)", canary, mrn(1)) },
-			"of two tables":        func(db q) q { return db.Joins("Host").Where(`"Host".name = ? AND guests.mrn = ?`, canary, mrn(1)) },
+			"Not of a group in Or": func(db q) q {
+				return db.Where(clause.Not(clause.Or(clause.And(clause.Eq{Column: "name", Value: canary}, clause.Eq{Column: "mrn", Value: mrn(1)}), clause.Eq{Column: "age", Value: 1})))
+			},
+			"of two tables": func(db q) q { return db.Joins("Host").Where(`"Host".name = ? AND guests.mrn = ?`, canary, mrn(1)) },
 			"in a sub-select apart": func(db q) q {
 				return db.Where("mrn = ? AND id IN (SELECT g.id FROM guests g WHERE g.name = ?)", mrn(1), canary)
 			},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -14,6 +15,7 @@ import (
 	"github.com/fieldcrypt/go/fieldcrypt"
 	"github.com/fieldcrypt/go/keymgr"
 	"github.com/fieldcrypt/go/keymgr/keymgrtest"
+	"github.com/fieldcrypt/go/keymgr/sqlstore"
 )
 
 // Resident has keys per tenant. Its tenant column stands behind the encrypted
@@ -390,6 +392,61 @@ func TestATenantThatIsChangedOpensNothing(t *testing.T) {
 		err := db.First(&m, a.ID).Error
 		if !errors.Is(err, fieldcrypt.ErrUnknownKey) && !errors.Is(err, fieldcrypt.ErrAuthentication) || m.MRN != "" {
 			t.Errorf("%+v, %v", m, err)
+		}
+	})
+}
+
+// TestTenantsWithOneConnection: cold keys are opened before the one connection is
+// taken, whoever names the tenant.
+func TestTenantsWithOneConnection(t *testing.T) {
+	onEach(t, func(t *testing.T, d dialector) {
+		db, _ := open(t, d(t), gorm.Config{})
+		pool, err := db.DB()
+		if err != nil {
+			t.Fatal(err)
+		}
+		pool.SetMaxOpenConns(1)
+		if err := sqlstore.Migrate(ctx, pool); err != nil {
+			t.Fatal(err)
+		}
+		keys, err := keymgr.Open(ctx, keymgr.Config{
+			Store: sqlstore.New(pool), StoreTimeout: 300 * time.Millisecond,
+			Domains: map[string]keymgr.Domain{"tenants": {KEKs: []keymgr.KEK{keymgrtest.NewKEK("k")}, PerTenant: true}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { keys.Close() })
+		for _, tenant := range []string{acme, hill} {
+			if err := keys.Create(ctx, keymgr.Scope{Domain: "tenants", Tenant: tenant}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := db.Use(gormcrypt.New(fieldcrypt.New(keys, fieldcrypt.Config{}), &Resident{}, &Note{})); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.AutoMigrate(&Resident{}, &Note{}); err != nil {
+			t.Fatal(err)
+		}
+		r := Resident{MRN: "1"}
+		for _, step := range []struct {
+			name string
+			run  func() error
+		}{
+			{"Create in a tenant", func() error { return in(db, acme).Create(&r).Error }},
+			{"Create of rows of two", func() error { return db.Create(&[]Resident{{MRN: "2", Clinic: acme}, {MRN: "3", Clinic: hill}}).Error }},
+			{"Create of a map", func() error { return db.Model(&Resident{}).Create(map[string]any{"mrn": "4", "clinic": hill}).Error }},
+			{"First in a tenant", func() error { return in(db, acme).First(&Resident{}, "mrn = ?", "1").Error }},
+			{"First by WHERE", func() error { return db.Where("clinic = ?", hill).First(&Resident{}, "mrn = ?", "3").Error }},
+			{"Save", func() error { return db.Save(&r).Error }},
+			{"Update", func() error { return db.Model(&r).Update("name", "x").Error }},
+		} {
+			for _, tenant := range []string{acme, hill} {
+				keys.Evict(keymgr.Scope{Domain: "tenants", Tenant: tenant})
+			}
+			if err := step.run(); err != nil {
+				t.Errorf("%s: %v", step.name, err)
+			}
 		}
 	})
 }

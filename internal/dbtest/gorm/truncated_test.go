@@ -325,6 +325,11 @@ func TestTruncatedInEveryRead(t *testing.T) {
 		if m.ID != want[0] || m.Card != card(7) || m.Name != "kept" || m.Age != -1 {
 			t.Errorf("Select of columns changed others: %+v", m)
 		}
+		m = Member{Age: -1}
+		must(t, db.Select("card", "id").MapColumns(map[string]string{"id": "age"}).Where("card = ?", card(7)).Limit(1).Order("id").Find(&m))
+		if m.ID != 0 || m.Card != card(7) || m.Age != int(want[0]) {
+			t.Errorf("MapColumns brought %+v", m)
+		}
 		var fees []Fee
 		if err := db.Model(&Member{ID: 3}).Association("Fees").Find(&fees, "bank = ?", "bank 3"); err != nil || len(fees) != 2 {
 			t.Errorf("Association found %d: %v", len(fees), err)
@@ -667,6 +672,27 @@ func TestTruncatedInEmbeddedPointers(t *testing.T) {
 			t.Errorf("found %+v", one)
 		}
 	})
+}
+
+// Mute is written and not read.
+type Mute struct {
+	gormcrypt.Encrypted
+	ID   uint64
+	Word string `fieldcrypt:"medical" gorm:"->:false;<-"`
+}
+
+func (Mute) FieldcryptIndexes() []fieldcrypt.Index {
+	return []fieldcrypt.Index{{Column: "word_bidx", Parts: []fieldcrypt.Part{{Field: "Word"}}, Bits: 2}}
+}
+
+// TestTruncatedOfAFieldThatIsNotRead would find nothing; it is refused.
+func TestTruncatedOfAFieldThatIsNotRead(t *testing.T) {
+	db, _ := use(t, sqliteFile(t), &Mute{})
+	must(t, db.Create(&Mute{Word: "x"}))
+	var got []Mute
+	if err := db.Find(&got, "word = ?", "x").Error; !errors.Is(err, fieldcrypt.ErrUnsearchable) {
+		t.Errorf("%d rows, %v", len(got), err)
+	}
 }
 
 // TestTruncatedForged: an index that was copied from another row does not make a

@@ -1,0 +1,245 @@
+package pgx_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/fieldcrypt/go/drivers/drivertest"
+	"github.com/fieldcrypt/go/drivers/pgxcrypt"
+	"github.com/fieldcrypt/go/fieldcrypt"
+	"github.com/fieldcrypt/go/internal/pgtest"
+)
+
+func TestDriverConforms(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(strings.ReplaceAll(mode.String(), " ", "_"), func(t *testing.T) {
+			drivertest.Exercise(t, func(t *testing.T, fc *fieldcrypt.Crypter) drivertest.Driver {
+				return newDriver(t, fc, mode)
+			})
+		})
+	}
+}
+
+// driver is pgxcrypt as the suite wants it.
+type driver struct {
+	db     *pgxpool.Pool
+	fc     *fieldcrypt.Crypter
+	log    *log
+	tables map[reflect.Type]rows
+}
+
+func newDriver(t *testing.T, fc *fieldcrypt.Crypter, mode pgx.QueryExecMode) *driver {
+	d := &driver{fc: fc, log: &log{}, tables: map[reflect.Type]rows{
+		reflect.TypeFor[drivertest.Person](): newTable[drivertest.Person](t, fc),
+		reflect.TypeFor[drivertest.Twin]():   newTable[drivertest.Twin](t, fc),
+		reflect.TypeFor[drivertest.Values](): newTable[drivertest.Values](t, fc),
+	}}
+	d.db = pool(t, pgtest.DB(t), d.log.trace, func(cfg *pgxpool.Config) { cfg.ConnConfig.DefaultQueryExecMode = mode })
+	exec(t, d.db, `CREATE TABLE drivertest_people (id bigint PRIMARY KEY, ward text);
+		CREATE TABLE drivertest_twins (id bigint PRIMARY KEY);
+		CREATE TABLE drivertest_values (id bigint PRIMARY KEY)`)
+	migrate(t, d.db, fc, drivertest.Models()...)
+	return d
+}
+
+// rows does what depends on the model's type.
+type rows interface {
+	info() tableInfo
+	insertMany(ctx context.Context, d *driver, list any) error
+	find(ctx context.Context, d *driver, list any, where string, args ...any) error
+	get(ctx context.Context, d *driver, row any, id int64) error
+	terms(ctx context.Context, d *driver, column string, value any) ([][]byte, error)
+}
+
+type tableInfo struct {
+	name    string
+	model   *fieldcrypt.Model
+	columns []string // with those of indexes
+}
+
+type table[M any] struct{ tableInfo }
+
+func newTable[M any](t *testing.T, fc *fieldcrypt.Crypter) table[M] {
+	m, err := fc.Model(reflect.TypeFor[M]())
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := tableInfo{name: m.Table, model: m}
+	for _, f := range m.Plain() {
+		info.columns = append(info.columns, f.Column)
+	}
+	for _, f := range m.Fields {
+		info.columns = append(info.columns, f.Column)
+	}
+	for _, ix := range m.Indexes {
+		info.columns = append(info.columns, ix.Column)
+	}
+	return table[M]{info}
+}
+
+func (t table[M]) info() tableInfo { return t.tableInfo }
+
+// column returns the column of a Go field.
+func (t tableInfo) column(path string) string {
+	if f := t.model.Field(path); f != nil {
+		return f.Column
+	}
+	for _, f := range t.model.Plain() {
+		if f.Path == path {
+			return f.Column
+		}
+	}
+	panic("no field " + path)
+}
+
+func (t table[M]) insertMany(ctx context.Context, d *driver, list any) error {
+	_, err := pgxcrypt.CopyInto(ctx, d.db, d.fc, pgx.Identifier{t.name}, *list.(*[]M))
+	return err
+}
+
+func (t table[M]) find(ctx context.Context, d *driver, list any, where string, args ...any) error {
+	fn := pgxcrypt.RowToStructByName[M](ctx, d.fc)
+	rows, err := d.db.Query(ctx, "SELECT * FROM "+t.name+" WHERE "+where+" ORDER BY id", args...)
+	if err != nil {
+		return err
+	}
+	*list.(*[]M), err = pgx.CollectRows(rows, fn)
+	return err
+}
+
+func (t table[M]) get(ctx context.Context, d *driver, row any, id int64) error {
+	var list []M
+	if err := t.find(ctx, d, &list, "id = $1", id); err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return drivertest.ErrNoRow
+	}
+	*row.(*M) = list[0]
+	return nil
+}
+
+func (t table[M]) terms(ctx context.Context, d *driver, column string, value any) ([][]byte, error) {
+	return pgxcrypt.Eq[M](ctx, d.fc, column, value)
+}
+
+func (d *driver) of(v any) rows {
+	t := reflect.TypeOf(v)
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	return d.tables[t]
+}
+
+func (d *driver) Insert(ctx context.Context, row any) error {
+	t := d.of(row).info()
+	_, err := d.db.Exec(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES (@%s)", t.name, strings.Join(t.columns, ", "), strings.Join(t.columns, ", @")), pgxcrypt.Args(d.fc, row))
+	return err
+}
+
+func (d *driver) InsertMany(ctx context.Context, list any) error {
+	return d.of(list).insertMany(ctx, d, list)
+}
+
+func (d *driver) Update(ctx context.Context, row any, fields ...string) error {
+	t := d.of(row).info()
+	var set []string
+	for _, f := range fields {
+		set = append(set, t.column(f)+" = @"+t.column(f))
+	}
+	for _, ix := range t.model.Indexes {
+		if !slices.ContainsFunc(ix.Fields, func(f *fieldcrypt.Field) bool { return !slices.Contains(fields, f.Path) }) {
+			set = append(set, ix.Column+" = @"+ix.Column)
+		}
+	}
+	_, err := d.db.Exec(ctx, fmt.Sprintf("UPDATE %s SET %s WHERE id = @id", t.name, strings.Join(set, ", ")), pgxcrypt.Args(d.fc, row))
+	return err
+}
+
+func (d *driver) Get(ctx context.Context, row any, id int64) error {
+	return d.of(row).get(ctx, d, row, id)
+}
+
+// where returns a condition on an index column and its argument.
+func (d *driver) where(ctx context.Context, model any, field string, values []any) (string, [][]byte, error) {
+	t := d.of(model)
+	column := t.info().column(field)
+	var all [][]byte
+	for _, v := range values {
+		terms, err := t.terms(ctx, d, column, v)
+		if err != nil {
+			return "", nil, err
+		}
+		all = append(all, terms...)
+	}
+	return column + "_bidx = ANY($1)", all, nil
+}
+
+func (d *driver) Find(ctx context.Context, list any, field string, values ...any) error {
+	where, terms, err := d.where(ctx, list, field, values)
+	if err != nil {
+		return err
+	}
+	return d.of(list).find(ctx, d, list, where, terms)
+}
+
+func (d *driver) Count(ctx context.Context, model any, field string, value any) (n int64, err error) {
+	where, terms, err := d.where(ctx, model, field, []any{value})
+	if err != nil {
+		return 0, err
+	}
+	err = d.db.QueryRow(ctx, "SELECT count(*) FROM "+d.of(model).info().name+" WHERE "+where, terms).Scan(&n)
+	return n, err
+}
+
+func (d *driver) Delete(ctx context.Context, model any, field string, value any) (int64, error) {
+	where, terms, err := d.where(ctx, model, field, []any{value})
+	if err != nil {
+		return 0, err
+	}
+	tag, err := d.db.Exec(ctx, "DELETE FROM "+d.of(model).info().name+" WHERE "+where, terms)
+	return tag.RowsAffected(), err
+}
+
+func (d *driver) Stored(ctx context.Context, table, column string, id int64) (b []byte, err error) {
+	err = d.db.QueryRow(ctx, fmt.Sprintf("SELECT %s FROM %s WHERE id = %d", column, table, id)).Scan(&b)
+	return b, err
+}
+
+func (d *driver) Overwrite(ctx context.Context, table, column string, id int64, value []byte) error {
+	_, err := d.db.Exec(ctx, fmt.Sprintf(`ALTER DOMAIN fieldcrypt_value DROP CONSTRAINT IF EXISTS fieldcrypt_value_check;
+		UPDATE %s SET %s = '\x%x' WHERE id = %d`, table, column, value, id))
+	return err
+}
+
+func (d *driver) Dump(ctx context.Context) ([]byte, error) {
+	var out bytes.Buffer
+	for _, t := range d.tables {
+		rows, err := d.db.Query(ctx, "SELECT * FROM "+t.info().name+" ORDER BY id")
+		if err != nil {
+			return nil, err
+		}
+		for rows.Next() {
+			fmt.Fprintf(&out, "%s %q\n", t.info().name, rows.RawValues())
+			for _, raw := range rows.RawValues() {
+				out.Write(raw)
+			}
+		}
+		if err := rows.Err(); err != nil {
+			return nil, err
+		}
+	}
+	lines := bytes.Split(out.Bytes(), []byte("\n")) // maps have no order
+	slices.SortFunc(lines, bytes.Compare)
+	return bytes.Join(lines, []byte("\n")), nil
+}
+
+func (d *driver) Log() string { return d.log.String() }
