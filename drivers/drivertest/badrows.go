@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/fieldcrypt/go/fieldcrypt"
 )
@@ -40,6 +41,14 @@ func (s *suite) badRows() {
 		want := fullValues(id)
 		want.Text = rows[id-1].Text
 		s.same("the row", getOf[Values](s, s.ctx, id), want)
+	}
+	// An index that was overwritten loses the row for its searches alone.
+	for _, index := range [][]byte{nil, {}, []byte("x"), s.stored(valueRows, "v_text_bidx", 1)[:19], s.stored(valueRows, "v_text", 1)} {
+		s.ok(s.Overwrite(s.ctx, valueRows, "v_text_bidx", 1, index))
+		s.same("the row of a bad index", getOf[Values](s, s.ctx, 1), fullValues(1))
+		if ids := foundOf[Values](s, s.ctx, "Text", "x", "another"); !slices.Equal(ids, []int64{2}) {
+			s.Errorf("beside a bad index %v is found", ids)
+		}
 	}
 	s.badLengths()
 }

@@ -39,6 +39,13 @@ func (s *suite) bulk() {
 	if ids := s.found("MRN", "MRN-00999", "MRN-00003", "MRN-00500"); !slices.Equal(ids, []int64{3, 500, 999}) {
 		s.Errorf("%v is found", ids)
 	}
+	var all []any
+	for _, row := range got {
+		all = append(all, row.MRN)
+	}
+	if ids := s.found("MRN", all...); len(ids) != n {
+		s.Errorf("by their numbers %d rows are found, want %d", len(ids), n)
+	}
 	if count, err := s.Count(s.ctx, &Person{}, "Name", "same"); err != nil || count != n {
 		s.Errorf("Count = %d, %v", count, err)
 	}

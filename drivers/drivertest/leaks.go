@@ -1,6 +1,7 @@
 package drivertest
 
 import (
+	"errors"
 	"fmt"
 )
 
@@ -53,7 +54,9 @@ func (l *leaks) look(what string, err error) {
 // listen looks at what was said.
 func (l *leaks) listen(what string, err error) {
 	l.Helper()
-	l.search(what, "error", fmt.Sprintf("%v\n%+v\n%#v\n%q", err, err, err, err))
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		l.search(what, "error", fmt.Sprintf("%v\n%+v\n%#v\n%q", e, e, e, e))
+	}
 	log := l.Log()
 	l.search(what, "log", log[min(l.logged, len(log)):])
 	l.logged = len(log)

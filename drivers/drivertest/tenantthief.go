@@ -31,6 +31,13 @@ func (s *suite) tenantThief() {
 			s.Errorf("a row given to %s came back", tenant)
 		}
 	}
+	s.ok(s.Overwrite(s.ctx, residents, "clinic", 1, nil))
+	for _, tenant := range []string{"", hill} {
+		var r Resident
+		if err := s.Get(s.in(tenant), &r, 1); err == nil || r.Name+r.MRN != "" {
+			s.Errorf("a row that was taken from its tenant came back to %q: %v", tenant, err)
+		}
+	}
 	s.ok(s.Overwrite(s.ctx, residents, "clinic", 1, []byte(acme)))
 	s.same("the row, given back", getOf[Resident](s, s.ctx, 1), residentOf(acme, 1))
 
