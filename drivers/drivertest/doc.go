@@ -14,9 +14,10 @@
 // an error of its class.
 //
 // What a driver may lack is in interfaces that its Driver implements or not:
-// upserts ([Upserter]), reading a part of a row ([PartReader]) and writing the
-// second column of an index that moves to another key ([Reindexer]). Their parts of
-// the suite are skipped where it does not.
+// upserts ([Upserter]), reading a part of a row ([PartReader]), writing the second
+// column of an index that moves to another key ([Reindexer]), and seeing what
+// updates are for ([UpdateGuard]). Their parts of the suite are skipped where it
+// does not.
 //
 // The models are structs with the tags of both GORM and pgx. A driver whose
 // models need more, such as a marker, embeds them in types of its own: tables and

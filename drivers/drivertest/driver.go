@@ -16,7 +16,7 @@ var ErrNoRow = errors.New("drivertest: no such row")
 // models ([Models]), whose ids the suite chooses.
 //
 // What not every driver can do is in interfaces of its own, which a Driver may
-// implement as well: [Upserter], [PartReader], [Reindexer]. The parts of the suite
+// implement as well: [Upserter], [PartReader], [Reindexer], [UpdateGuard]. The parts of the suite
 // that need one are skipped without it.
 //
 // The suite calls a Driver from several goroutines at once.
@@ -80,6 +80,12 @@ type Reindexer interface {
 	// AddUnique adds a column for index terms to a table, with a unique index.
 	AddUnique(ctx context.Context, table, column string) error
 }
+
+// UpdateGuard is what a [Driver] may implement, by a method that does nothing: its
+// driver understands what is updated, and refuses to change a row's tenant, or a
+// column that values are bound to, while values that are sealed for it stay. Where
+// the SQL is the application's it cannot.
+type UpdateGuard interface{ GuardsUpdates() }
 
 // Exercise runs the suite. Each call of open gives an empty database with the
 // tables of Models.

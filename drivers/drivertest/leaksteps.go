@@ -94,7 +94,9 @@ func (l *leaks) samples() {
 	l.after("InsertMany of bound values", l.InsertMany(l.ctx, &rows))
 	l.after("Update of bound values", l.Update(l.ctx, &b, "Result", "Remark", "Dose", "Free"))
 	b.Code, b.Key[5] = nil, 5
-	l.afterFailing("Update of a bound column", l.Update(l.ctx, &b, "Key", "Free"))
+	if _, ok := l.Driver.(UpdateGuard); ok {
+		l.afterFailing("Update of a bound column", l.Update(l.ctx, &b, "Key", "Free"))
+	}
 	l.afterFailing("Update of a value bound to NULL", l.Update(l.ctx, &b, "Code", "Remark"))
 	b.ID = 4
 	l.afterFailing("Insert of a value bound to NULL", l.Insert(l.ctx, &b))

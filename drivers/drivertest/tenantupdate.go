@@ -21,9 +21,11 @@ func (s *suite) tenantUpdate() {
 	r := row
 	s.fails("Update of a row that names another tenant", s.Update(s.in(hill), &r, "Name"), fieldcrypt.ErrTenantMismatch)
 	s.same("the caller's row", r, row)
-	moved := residentOf(hill, 1)
-	s.fails("Update of the tenant alone", s.Update(s.ctx, &moved, "Clinic"), fieldcrypt.ErrUnsupported)
-	_ = s.Update(s.ctx, &moved, "Clinic", "Name") // the rest would not open any more
+	if _, ok := s.Driver.(UpdateGuard); ok {
+		moved := residentOf(hill, 1)
+		s.fails("Update of the tenant alone", s.Update(s.ctx, &moved, "Clinic"), fieldcrypt.ErrUnsupported)
+		_ = s.Update(s.ctx, &moved, "Clinic", "Name") // refused, or a row of that tenant is meant
+	}
 	s.unchanged("what was refused", before)
 
 	row = resident(1)

@@ -216,6 +216,9 @@ func (d *driver) AddUnique(ctx context.Context, table, column string) error {
 	return nil
 }
 
+// GuardsUpdates implements drivertest.UpdateGuard.
+func (d *driver) GuardsUpdates() {}
+
 // columns returns the columns of a model's fields.
 func (d *driver) columns(model any, fields ...string) (names []string) {
 	stmt := &gorm.Statement{DB: d.db}

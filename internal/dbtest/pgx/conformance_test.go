@@ -38,14 +38,18 @@ type driver struct {
 
 func newDriver(t *testing.T, fc *fieldcrypt.Crypter, mode pgx.QueryExecMode) *driver {
 	d := &driver{fc: fc, log: &log{}, tables: map[reflect.Type]rows{
-		reflect.TypeFor[drivertest.Person](): newTable[drivertest.Person](t, fc),
-		reflect.TypeFor[drivertest.Twin]():   newTable[drivertest.Twin](t, fc),
-		reflect.TypeFor[drivertest.Values](): newTable[drivertest.Values](t, fc),
+		reflect.TypeFor[drivertest.Person]():   newTable[drivertest.Person](t, fc),
+		reflect.TypeFor[drivertest.Twin]():     newTable[drivertest.Twin](t, fc),
+		reflect.TypeFor[drivertest.Values]():   newTable[drivertest.Values](t, fc),
+		reflect.TypeFor[drivertest.Resident](): newTable[drivertest.Resident](t, fc),
+		reflect.TypeFor[drivertest.Sample]():   newTable[drivertest.Sample](t, fc),
 	}}
 	d.db = pool(t, pgtest.DB(t), d.log.trace, func(cfg *pgxpool.Config) { cfg.ConnConfig.DefaultQueryExecMode = mode })
 	exec(t, d.db, `CREATE TABLE drivertest_people (id bigint PRIMARY KEY, ward text);
 		CREATE TABLE drivertest_twins (id bigint PRIMARY KEY);
-		CREATE TABLE drivertest_values (id bigint PRIMARY KEY)`)
+		CREATE TABLE drivertest_values (id bigint PRIMARY KEY);
+		CREATE TABLE drivertest_residents (id bigint PRIMARY KEY, ward text, clinic text);
+		CREATE TABLE drivertest_samples (id bigint PRIMARY KEY, key bytea, code text)`)
 	migrate(t, d.db, fc, drivertest.Models()...)
 	return d
 }
@@ -160,19 +164,45 @@ func (d *driver) Update(ctx context.Context, row any, fields ...string) error {
 			set = append(set, ix.Column+" = @"+ix.Column)
 		}
 	}
-	_, err := d.db.Exec(ctx, fmt.Sprintf("UPDATE %s SET %s WHERE id = @id", t.name, strings.Join(set, ", ")), pgxcrypt.Args(d.fc, row))
+	where := "id = @id"
+	for _, column := range t.companions(fields) {
+		where += fmt.Sprintf(" AND %s IS NOT DISTINCT FROM @%s", column, column)
+	}
+	_, err := d.db.Exec(ctx, fmt.Sprintf("UPDATE %s SET %s WHERE %s", t.name, strings.Join(set, ", "), where), pgxcrypt.Args(d.fc, row))
 	return err
+}
+
+// companions are the columns, other than those that are written, that fields are
+// sealed for.
+func (t tableInfo) companions(fields []string) (columns []string) {
+	for _, path := range fields {
+		f := t.model.Field(path)
+		if f == nil {
+			continue
+		}
+		needs := []*fieldcrypt.PlainField{f.Bind}
+		if f.PerTenant {
+			needs = append(needs, t.model.Tenant)
+		}
+		for _, n := range needs {
+			if n != nil && !slices.Contains(fields, n.Path) && !slices.Contains(columns, n.Column) {
+				columns = append(columns, n.Column)
+			}
+		}
+	}
+	return columns
 }
 
 func (d *driver) Get(ctx context.Context, row any, id int64) error {
 	return d.of(row).get(ctx, d, row, id)
 }
 
-// where returns a condition on an index column and its argument.
-func (d *driver) where(ctx context.Context, model any, field string, values []any) (string, [][]byte, error) {
+// where returns a condition on an index column, and on the tenant where that has
+// keys of its own, with its arguments.
+func (d *driver) where(ctx context.Context, model any, field string, values []any) (string, []any, error) {
 	t := d.of(model)
 	column := t.info().column(field)
-	var all [][]byte
+	all := [][]byte{}
 	for _, v := range values {
 		terms, err := t.terms(ctx, d, column, v)
 		if err != nil {
@@ -180,32 +210,35 @@ func (d *driver) where(ctx context.Context, model any, field string, values []an
 		}
 		all = append(all, terms...)
 	}
-	return column + "_bidx = ANY($1)", all, nil
+	if m := t.info().model; m.Field(field).PerTenant {
+		return column + "_bidx = ANY($1) AND " + m.Tenant.Column + " = $2", []any{all, fieldcrypt.TenantFrom(ctx)}, nil
+	}
+	return column + "_bidx = ANY($1)", []any{all}, nil
 }
 
 func (d *driver) Find(ctx context.Context, list any, field string, values ...any) error {
-	where, terms, err := d.where(ctx, list, field, values)
+	where, args, err := d.where(ctx, list, field, values)
 	if err != nil {
 		return err
 	}
-	return d.of(list).find(ctx, d, list, where, terms)
+	return d.of(list).find(ctx, d, list, where, args...)
 }
 
 func (d *driver) Count(ctx context.Context, model any, field string, value any) (n int64, err error) {
-	where, terms, err := d.where(ctx, model, field, []any{value})
+	where, args, err := d.where(ctx, model, field, []any{value})
 	if err != nil {
 		return 0, err
 	}
-	err = d.db.QueryRow(ctx, "SELECT count(*) FROM "+d.of(model).info().name+" WHERE "+where, terms).Scan(&n)
+	err = d.db.QueryRow(ctx, "SELECT count(*) FROM "+d.of(model).info().name+" WHERE "+where, args...).Scan(&n)
 	return n, err
 }
 
 func (d *driver) Delete(ctx context.Context, model any, field string, value any) (int64, error) {
-	where, terms, err := d.where(ctx, model, field, []any{value})
+	where, args, err := d.where(ctx, model, field, []any{value})
 	if err != nil {
 		return 0, err
 	}
-	tag, err := d.db.Exec(ctx, "DELETE FROM "+d.of(model).info().name+" WHERE "+where, terms)
+	tag, err := d.db.Exec(ctx, "DELETE FROM "+d.of(model).info().name+" WHERE "+where, args...)
 	return tag.RowsAffected(), err
 }
 
@@ -215,9 +248,28 @@ func (d *driver) Stored(ctx context.Context, table, column string, id int64) (b 
 }
 
 func (d *driver) Overwrite(ctx context.Context, table, column string, id int64, value []byte) error {
+	literal := fmt.Sprintf(`'\x%x'::bytea`, value)
+	switch {
+	case value == nil:
+		literal = "NULL"
+	case d.isText(table, column):
+		literal = "convert_from(" + literal + ", 'UTF8')"
+	}
 	_, err := d.db.Exec(ctx, fmt.Sprintf(`ALTER DOMAIN fieldcrypt_value DROP CONSTRAINT IF EXISTS fieldcrypt_value_check;
-		UPDATE %s SET %s = '\x%x' WHERE id = %d`, table, column, value, id))
+		UPDATE %s SET %s = %s WHERE id = %d`, table, column, literal, id), pgx.QueryExecModeSimpleProtocol)
 	return err
+}
+
+// isText reports whether a column is a plain one of text.
+func (d *driver) isText(table, column string) bool {
+	for _, t := range d.tables {
+		for _, f := range t.info().model.Plain() {
+			if t.info().name == table && f.Column == column {
+				return f.Type == reflect.TypeFor[string]() || f.Type == reflect.TypeFor[*string]()
+			}
+		}
+	}
+	return false
 }
 
 func (d *driver) Dump(ctx context.Context) ([]byte, error) {
