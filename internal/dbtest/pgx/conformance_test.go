@@ -34,6 +34,7 @@ type driver struct {
 	fc     *fieldcrypt.Crypter
 	log    *log
 	tables map[reflect.Type]rows
+	next   string // the second column of an index of people, "" for none
 }
 
 func newDriver(t *testing.T, fc *fieldcrypt.Crypter, mode pgx.QueryExecMode) *driver {
@@ -60,6 +61,7 @@ type rows interface {
 	insertMany(ctx context.Context, d *driver, list any) error
 	find(ctx context.Context, d *driver, list any, where string, args ...any) error
 	get(ctx context.Context, d *driver, row any, id int64) error
+	getFields(ctx context.Context, d *driver, row any, id int64, columns []string) error
 	terms(ctx context.Context, d *driver, column string, value any) ([][]byte, error)
 }
 
@@ -131,6 +133,16 @@ func (t table[M]) get(ctx context.Context, d *driver, row any, id int64) error {
 	return nil
 }
 
+func (t table[M]) getFields(ctx context.Context, d *driver, row any, id int64, columns []string) error {
+	fn := pgxcrypt.RowToStructByNameLax[M](ctx, d.fc)
+	rows, err := d.db.Query(ctx, fmt.Sprintf("SELECT %s FROM %s WHERE id = %d", strings.Join(columns, ", "), t.name, id))
+	if err != nil {
+		return err
+	}
+	*row.(*M), err = pgx.CollectExactlyOneRow(rows, fn)
+	return err
+}
+
 func (t table[M]) terms(ctx context.Context, d *driver, column string, value any) ([][]byte, error) {
 	return pgxcrypt.Eq[M](ctx, d.fc, column, value)
 }
@@ -145,7 +157,8 @@ func (d *driver) of(v any) rows {
 
 func (d *driver) Insert(ctx context.Context, row any) error {
 	t := d.of(row).info()
-	_, err := d.db.Exec(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES (@%s)", t.name, strings.Join(t.columns, ", "), strings.Join(t.columns, ", @")), pgxcrypt.Args(d.fc, row))
+	columns := d.withNext(t.columns)
+	_, err := d.db.Exec(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES (@%s)", t.name, strings.Join(columns, ", "), strings.Join(columns, ", @")), pgxcrypt.Args(d.fc, row))
 	return err
 }
 
@@ -155,14 +168,17 @@ func (d *driver) InsertMany(ctx context.Context, list any) error {
 
 func (d *driver) Update(ctx context.Context, row any, fields ...string) error {
 	t := d.of(row).info()
-	var set []string
+	var columns, set []string
 	for _, f := range fields {
-		set = append(set, t.column(f)+" = @"+t.column(f))
+		columns = append(columns, t.column(f))
 	}
 	for _, ix := range t.model.Indexes {
 		if !slices.ContainsFunc(ix.Fields, func(f *fieldcrypt.Field) bool { return !slices.Contains(fields, f.Path) }) {
-			set = append(set, ix.Column+" = @"+ix.Column)
+			columns = append(columns, ix.Column)
 		}
+	}
+	for _, column := range d.withNext(columns) {
+		set = append(set, column+" = @"+column)
 	}
 	where := "id = @id"
 	for _, column := range t.companions(fields) {
@@ -170,6 +186,14 @@ func (d *driver) Update(ctx context.Context, row any, fields ...string) error {
 	}
 	_, err := d.db.Exec(ctx, fmt.Sprintf("UPDATE %s SET %s WHERE %s", t.name, strings.Join(set, ", "), where), pgxcrypt.Args(d.fc, row))
 	return err
+}
+
+// withNext adds the second column of an index to its first.
+func (d *driver) withNext(columns []string) []string {
+	if d.next != "" && slices.Contains(columns, strings.TrimSuffix(d.next, fieldcrypt.NextSuffix)) {
+		return append(slices.Clone(columns), d.next)
+	}
+	return columns
 }
 
 // companions are the columns, other than those that are written, that fields are
@@ -195,6 +219,23 @@ func (t tableInfo) companions(fields []string) (columns []string) {
 
 func (d *driver) Get(ctx context.Context, row any, id int64) error {
 	return d.of(row).get(ctx, d, row, id)
+}
+
+// GetFields implements drivertest.PartReader.
+func (d *driver) GetFields(ctx context.Context, row any, id int64, fields ...string) error {
+	t := d.of(row)
+	columns := t.info().companions(fields)
+	for _, f := range fields {
+		columns = append(columns, t.info().column(f))
+	}
+	return t.getFields(ctx, d, row, id, columns)
+}
+
+// AddUnique implements drivertest.Reindexer.
+func (d *driver) AddUnique(ctx context.Context, table, column string) error {
+	d.next = column
+	_, err := d.db.Exec(ctx, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s bytea UNIQUE", table, column))
+	return err
 }
 
 // where returns a condition on an index column, and on the tenant where that has
