@@ -81,6 +81,9 @@ func (sc *scope) equality(e clause.Expression, col, value any, negated bool) (cl
 		return nil, false, err
 	}
 	if c == nil {
+		if err := sc.termsOnly(name.Table, name.Name, value); err != nil {
+			return nil, false, err
+		}
 		v, changed, err := sc.value(value)
 		switch {
 		case err != nil || !changed:
@@ -104,6 +107,9 @@ func (sc *scope) in(given clause.Expression, e clause.IN) (clause.Expression, bo
 	if c == nil {
 		if c := sc.misplaced(e); c != nil {
 			return nil, false, onCiphertext(c, "Where with its name and several values")
+		}
+		if err := sc.termsOnly(name.Table, name.Name, e.Values...); err != nil {
+			return nil, false, err
 		}
 		values, changed, err := sc.values(e.Values)
 		if err != nil || !changed {

@@ -125,8 +125,8 @@
 // parentheses in text that names such a table. Text into which values were filled,
 // as ToSQL and CreateView do it, has <encrypted> in their place and is refused.
 //
-// An index column that is named in a condition is compared as it is, and what it is
-// compared with is logged: give it terms, never a value.
+// An index column that is named in a condition is compared with terms ([Terms])
+// alone: values are refused.
 //
 // A statement keeps the conditions and maps that its caller gave it, as GORM
 // needs them again: printing a whole gorm.Statement prints those.

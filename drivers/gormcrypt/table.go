@@ -150,7 +150,7 @@ func splitPath(path string) (qualifier, name string) {
 // parsed makes a new one.
 type registry struct {
 	tables []*table
-	words  map[string]bool // names of all encrypted columns, true, and of their tables, lower case
+	words  map[string]bool // names of all encrypted columns, true, and of their indexes and tables, lower case
 }
 
 // with returns a registry that knows t too.
@@ -168,6 +168,11 @@ func (r *registry) with(t *table) *registry {
 	}
 	for name := range t.plains {
 		next.words[name] = true
+	}
+	for name := range t.indexes {
+		if !next.words[name] {
+			next.words[name] = false
+		}
 	}
 	if at < 0 {
 		next.tables = append(next.tables, t)

@@ -98,6 +98,9 @@ func (r *rewriter) each(visit func(c *column, i, end int) (next int, err error))
 		case err != nil:
 			return err
 		case c == nil:
+			if err := r.indexCompared(path, end); err != nil {
+				return err
+			}
 			i = end
 		case r.opaque || r.holes:
 			return onCiphertext(c, "text with a comment, an escape, or a placeholder inside quotes")

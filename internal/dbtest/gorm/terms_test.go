@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"github.com/fieldcrypt/go/drivers/gormcrypt"
 	"github.com/fieldcrypt/go/fieldcrypt"
@@ -130,6 +131,50 @@ func TestRawIsRefusedWithoutAllowRaw(t *testing.T) {
 			}
 			if err := run(gormcrypt.AllowRaw(fresh(db))).Error; err != nil {
 				t.Errorf("%s, allowed: %v", name, err)
+			}
+		}
+	})
+}
+
+// An index column is compared with terms, or not at all: a value would find
+// nothing and be logged.
+func TestIndexColumnsAreComparedWithTermsOnly(t *testing.T) {
+	onEach(t, func(t *testing.T, d dialector) {
+		db, l := practice(t, d, gorm.Config{})
+		seed(t, db)
+		l.reset()
+		value := secret(1)
+		for what, tx := range map[string]*gorm.DB{
+			"text":      db.Where("mrn_bidx = ?", value),
+			"qualified": db.Where("patients.mrn_bidx <> ?", value),
+			"IN":        db.Where("mrn_bidx IN ?", []string{value}),
+			"IN, apart": db.Where("mrn_bidx IN (?, ?)", value, value),
+			"a map":     db.Where(map[string]any{"mrn_bidx": value}),
+			"a list":    db.Where(map[string]any{"mrn_bidx": []string{value}}),
+			"Eq":        db.Where(clause.Eq{Column: "mrn_bidx", Value: value}),
+			"Not":       db.Not("mrn_bidx = ?", value),
+			"LIKE":      db.Where("mrn_bidx LIKE ?", value),
+			"a literal": db.Where("mrn_bidx = 'x'"),
+			"named":     db.Where("mrn_bidx = @v", map[string]any{"v": value}),
+		} {
+			isRefused(t, what, tx.Find(&[]Patient{}).Error, fieldcrypt.ErrUnsearchable)
+		}
+		if leak(l.String()) != "" {
+			t.Error("a value was logged")
+		}
+		terms, err := gormcrypt.Terms(db, &Patient{}, "mrn", patient(2).MRN)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, tx := range map[string]*gorm.DB{
+			"terms":    db.Where("mrn_bidx IN ?", terms),
+			"a term":   db.Where("mrn_bidx = ?", terms[0]),
+			"a map":    db.Where(map[string]any{"mrn_bidx": terms}),
+			"NOT NULL": db.Where("mrn_bidx IS NOT NULL AND mrn_bidx IN ?", terms),
+		} {
+			var got []Patient
+			if err := tx.Find(&got).Error; err != nil || len(got) != 1 || got[0].MRN != patient(2).MRN {
+				t.Errorf("%s: %d rows, %v", what, len(got), err)
 			}
 		}
 	})
