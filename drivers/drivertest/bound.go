@@ -2,6 +2,7 @@ package drivertest
 
 import (
 	"errors"
+	"math"
 	"slices"
 
 	"github.com/fieldcrypt/go/fieldcrypt"
@@ -27,21 +28,41 @@ func (s *suite) bound() {
 	nothing := Sample{ID: 4}                                         // NULL bound to NULL, and values to a zero key
 	empty := Sample{ID: 5, Code: ptr(""), Remark: ptr("of no code")} // NULL and an empty text are two things
 	unbound := Sample{ID: 6, Code: ptr("code-6")}
-	rows := []Sample{nothing, empty, unbound}
+	low, high := sample(math.MinInt64), sample(math.MaxInt64)
+	rows := []Sample{nothing, empty, unbound, low, high}
 	s.ok(s.InsertMany(s.ctx, &rows))
-	for _, want := range []Sample{nothing, empty, unbound} {
+	for _, want := range []Sample{nothing, empty, unbound, low, high} {
 		s.same("the row", getOf[Sample](s, s.ctx, want.ID), want)
 	}
 
 	before := s.bytes()
 	orphan := Sample{ID: 7, Remark: ptr("x")}
+	s.fails("Update of a value bound to NULL", s.Update(s.ctx, &Sample{ID: 4, Remark: ptr("x")}, "Remark"), fieldcrypt.ErrWrongType, fieldcrypt.ErrUnsupported)
+	noText := Sample{ID: 7, Remark: ptr("x"), Code: ptr("caf\xe9")}
+	s.fails("Insert of a value bound to invalid UTF-8", s.Insert(s.ctx, &noText), fieldcrypt.ErrWrongType)
 	s.fails("Insert of a value bound to NULL", s.Insert(s.ctx, &orphan), fieldcrypt.ErrWrongType, fieldcrypt.ErrUnsupported)
 	rows = []Sample{sample(8), orphan}
 	s.fails("InsertMany of a value bound to NULL", s.InsertMany(s.ctx, &rows), fieldcrypt.ErrWrongType, fieldcrypt.ErrUnsupported)
 	s.unchanged("a value bound to NULL", before)
+	s.boundToZero(empty)
 	if err := s.Get(s.ctx, &orphan, 8); !errors.Is(err, ErrNoRow) {
 		s.Errorf("the row beside it was stored: %v", err)
 	}
+}
+
+// boundToZero updates a row whose bound columns have empty values.
+func (s *suite) boundToZero(row Sample) {
+	row.Remark = ptr("updated")
+	s.ok(s.Update(s.ctx, &row, "Remark"))
+	s.same("the updated row", getOf[Sample](s, s.ctx, row.ID), row)
+	before := s.bytes()
+	row.Result = "updated"
+	if err := s.Update(s.ctx, &row, "Result"); err != nil { // a driver may take a zero key for none
+		s.fails("Update of a value bound to a zero key", err, fieldcrypt.ErrUnsupported)
+		s.unchanged("what was refused", before)
+		return
+	}
+	s.same("the updated row", getOf[Sample](s, s.ctx, row.ID), row)
 }
 
 // boundUpdate: an update seals for the row that it writes. What would leave values

@@ -1,8 +1,12 @@
 package drivertest
 
 import (
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"slices"
+
+	"github.com/fieldcrypt/go/fieldcrypt"
 )
 
 // bulk: a thousand rows in one call, with NULLs and indexes that are NULL among
@@ -58,7 +62,34 @@ func (s *suite) bulk() {
 		}
 	}
 	s.bulkSalts()
+	s.bulkBad(rows)
 	s.bulkValues()
+	s.bulkCompanions()
+}
+
+// bulkBad: one row of many that cannot be written or read is an error of the call.
+func (s *suite) bulkBad(rows []Person) {
+	for i := range rows {
+		rows[i].ID, rows[i].MRN = rows[i].ID+5000, "again "+rows[i].MRN
+	}
+	rows[len(rows)*2/3].Name = "caf\xe9"
+	before := s.bytes()
+	s.fails("InsertMany with one bad row", s.InsertMany(s.ctx, &rows), fieldcrypt.ErrWrongType)
+	s.unchanged("InsertMany with one bad row", before)
+
+	was := s.stored(people, "card", 667)
+	s.ok(s.Overwrite(s.ctx, people, "card", 667, s.stored(people, "mrn", 667)))
+	var got []Person
+	s.fails("Find of many rows with a bad one", s.Find(s.ctx, &got, "Name", "same"), fieldcrypt.ErrAuthentication, fieldcrypt.ErrUnknownKey)
+	for _, p := range got {
+		if p.ID == 667 && p.Card != "" {
+			s.Errorf("a moved value came back as %q", p.Card)
+		}
+	}
+	s.ok(s.Overwrite(s.ctx, people, "card", 667, was))
+	if ids := s.found("Name", "same"); len(ids) != 1000 {
+		s.Errorf("%d rows are left", len(ids))
+	}
 }
 
 // bulkSalts: each row has a salt per domain, which the fields of that domain share;
@@ -120,5 +151,47 @@ func (s *suite) bulkValues() {
 	}
 	if ids := foundOf[Values](s, s.ctx, "TextPtr", "p"); len(ids) != 17 || ids[0] != 2 {
 		s.Errorf("%v is found", ids)
+	}
+}
+
+// bulkCompanions: rows of one call need not be of one tenant, and are bound each to
+// its own columns.
+func (s *suite) bulkCompanions() {
+	const n = 400
+	residentAt := func(id int64) Resident {
+		r := residentOf([]string{acme, hill}[id%2], id)
+		r.MRN = fmt.Sprint("MRN-", id)
+		return r
+	}
+	sampleAt := func(id int64) Sample {
+		b := sample(id)
+		binary.BigEndian.PutUint32(b.Key[:], uint32(id))
+		b.Result = "same"
+		return b
+	}
+	var patients []Resident
+	var bound []Sample
+	for id := int64(1); id <= n; id++ {
+		patients, bound = append(patients, residentAt(id)), append(bound, sampleAt(id))
+	}
+	s.ok(s.InsertMany(s.ctx, &patients))
+	s.ok(s.InsertMany(s.ctx, &bound))
+	for i, tenant := range []string{acme, hill} {
+		var got []Resident
+		s.ok(s.Find(s.in(tenant), &got, "Notes", "note"))
+		if len(got) != n/2 {
+			s.Fatalf("%d rows of a tenant, want %d", len(got), n/2)
+		}
+		for j, r := range got {
+			s.same("the row of a tenant", r, residentAt(int64(2*j+2-i)))
+		}
+	}
+	var got []Sample
+	s.ok(s.Find(s.ctx, &got, "Result", "same"))
+	if len(got) != n {
+		s.Fatalf("%d rows of bound values, want %d", len(got), n)
+	}
+	for i, b := range got {
+		s.same("the row of bound values", b, sampleAt(int64(i)+1))
 	}
 }
