@@ -1,6 +1,8 @@
 package drivertest
 
 import (
+	"slices"
+
 	"github.com/fieldcrypt/go/fieldcrypt"
 	"github.com/fieldcrypt/go/keymgr/keymgrtest"
 )
@@ -26,6 +28,33 @@ func (s *suite) kmsFailures() {
 		}
 		s.same("the row, with the KMS back", s.getPerson(1), person(1))
 	}
+	s.oneDomainDenied()
+}
+
+// oneDomainDenied: without the keys of one domain, what does without them goes on.
+func (s *suite) oneDomainDenied() {
+	s.kms["finance"].Deny()
+	s.kms["clinical"].Deny()
+	s.cold()
+	t := Twin{ID: 1, Name: "Ünal", MRN: "1"}
+	s.ok(s.Insert(s.ctx, &t))
+	if ids := foundOf[Twin](s, s.ctx, "MRN", "1"); !slices.Equal(ids, []int64{1}) {
+		s.Errorf("%v is found", ids)
+	}
+	p := person(1)
+	p.Notes = nil
+	s.ok(s.Update(s.ctx, &p, "Name", "MRN", "Notes"))
+	n, err := s.Count(s.ctx, &Person{}, "MRN", p.MRN)
+	s.ok(err)
+	if n != 1 {
+		s.Errorf("Count = %d, want 1", n)
+	}
+	s.fails("Get with the keys of one domain denied", s.Get(s.ctx, &Person{}, 1), fieldcrypt.ErrKMSDenied)
+	r := resident(1)
+	s.fails("Insert of a row with the keys of its domains denied", s.Insert(s.in(acme), &r), fieldcrypt.ErrKMSDenied)
+	s.kms["finance"].Recover()
+	s.kms["clinical"].Recover()
+	s.same("the row, with all keys back", s.getPerson(1), p)
 }
 
 // storeGone: the same without the store.
@@ -44,6 +73,15 @@ func (s *suite) withoutKeys(state string, want error) {
 	dump, err := s.Dump(s.ctx)
 	s.ok(err)
 
+	clinic := s.in(acme)
+	patient := resident(2)
+	s.fails(state+": Insert for a tenant", s.Insert(clinic, &patient), want)
+	s.same(state+": the caller's row of a tenant", clearTenant(patient), resident(2))
+	s.fails(state+": Update for a tenant", s.Update(clinic, &patient, "Name"), want)
+	s.fails(state+": Find for a tenant", s.Find(clinic, &[]Resident{}, "MRN", "MRN-1"), want)
+	bound := sample(2)
+	s.fails(state+": Insert of bound values", s.Insert(s.ctx, &bound), want)
+	s.same(state+": the caller's row of bound values", bound, sample(2))
 	row := person(2)
 	s.fails(state+": Insert", s.Insert(s.ctx, &row), want)
 	s.same(state+": the caller's row", row, person(2))

@@ -12,7 +12,10 @@ import (
 )
 
 // Models returns a pointer to a zero value of each model of the suite.
-func Models() []any { return []any{&Person{}, &Twin{}, &Values{}} }
+//
+// Their plain columns are of the types int64, text and, for a [Key], bytes; those
+// of the type *string may be NULL.
+func Models() []any { return []any{&Person{}, &Twin{}, &Values{}, &Resident{}, &Sample{}} }
 
 // Person has one field of each kind of index.
 type Person struct {

@@ -105,4 +105,13 @@ func (s *suite) unique() {
 	if ids := s.found("MRN", "MRN-00001"); !slices.Equal(ids, []int64{1}) {
 		s.Errorf("it is found in %v", ids)
 	}
+	before := s.bytes()
+	rows := []Person{person(3), again, person(4)}
+	if err := s.InsertMany(s.ctx, &rows); err == nil {
+		s.Error("two rows have one value of a unique field")
+	}
+	s.unchanged("InsertMany with a row that cannot be", before)
+	for i, want := range []Person{person(3), again, person(4)} {
+		s.same("the caller's row", rows[i], want)
+	}
 }

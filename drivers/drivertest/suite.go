@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -29,40 +30,81 @@ const (
 	cacheTTL = 5 * time.Minute
 	maxStale = time.Hour
 
-	people = "drivertest_people"
-	twins  = "drivertest_twins"
+	people    = "drivertest_people"
+	twins     = "drivertest_twins"
+	valueRows = "drivertest_values"
+	residents = "drivertest_residents"
+	samples   = "drivertest_samples"
+
+	acme = "acme"
+	hill = "hill"
+	none = "none" // has no keys
 )
 
 var (
 	medical = keymgr.Scope{Domain: "medical"}
 	finance = keymgr.Scope{Domain: "finance"}
+	ofAcme  = keymgr.Scope{Domain: "clinical", Tenant: acme}
+	ofHill  = keymgr.Scope{Domain: "clinical", Tenant: hill}
 )
 
 func newSuite(t *testing.T, open func(*testing.T, *fieldcrypt.Crypter) Driver) *suite {
 	s := &suite{
 		T: t, ctx: t.Context(),
-		kms:   map[string]*keymgrtest.KEK{"medical": keymgrtest.NewKEK("medical"), "finance": keymgrtest.NewKEK("finance")},
+		kms:   map[string]*keymgrtest.KEK{},
 		store: &fragileStore{Store: memstore.New()},
 		clock: keymgrtest.NewClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
 	}
-	domains := map[string]keymgr.Domain{}
-	for name, kek := range s.kms {
-		domains[name] = keymgr.Domain{KEKs: []keymgr.KEK{kek}, AutoCreate: true}
+	for _, domain := range []string{"medical", "finance", "clinical"} {
+		s.kms[domain] = keymgrtest.NewKEK(domain)
 	}
-	var err error
-	s.keys, err = keymgr.Open(s.ctx, keymgr.Config{
-		Store: s.store, Domains: domains, CacheTTL: cacheTTL, MaxStale: maxStale, Now: s.clock.Now,
-	})
-	s.ok(err)
-	t.Cleanup(func() { s.keys.Close() })
+	s.keys = s.manager()
+	for _, tenant := range []keymgr.Scope{ofAcme, ofHill} {
+		s.ok(s.keys.Create(s.ctx, tenant))
+	}
 	s.Driver = open(t, fieldcrypt.New(s.keys, fieldcrypt.Config{}))
 	return s
 }
 
+// manager opens the keys, as each instance of an application does.
+func (s *suite) manager() *keymgr.Manager {
+	domains := map[string]keymgr.Domain{}
+	for name, kek := range s.kms {
+		perTenant := name == "clinical"
+		domains[name] = keymgr.Domain{KEKs: []keymgr.KEK{kek}, PerTenant: perTenant, AutoCreate: !perTenant}
+	}
+	m, err := keymgr.Open(s.ctx, keymgr.Config{
+		Store: s.store, Domains: domains, CacheTTL: cacheTTL, MaxStale: maxStale, Now: s.clock.Now,
+	})
+	s.ok(err)
+	s.Cleanup(func() { m.Close() })
+	return m
+}
+
 // cold drops all cached keys.
 func (s *suite) cold() {
-	s.keys.Evict(medical)
-	s.keys.Evict(finance)
+	for _, scope := range []keymgr.Scope{medical, finance, ofAcme, ofHill} {
+		s.keys.Evict(scope)
+	}
+}
+
+// in is a context of a tenant.
+func (s *suite) in(tenant string) context.Context { return fieldcrypt.WithTenant(s.ctx, tenant) }
+
+// bytes are all that the database holds.
+func (s *suite) bytes() string {
+	s.Helper()
+	dump, err := s.Dump(s.ctx)
+	s.ok(err)
+	return string(dump)
+}
+
+// unchanged checks that what was refused has written nothing.
+func (s *suite) unchanged(what, before string) {
+	s.Helper()
+	if s.bytes() != before {
+		s.Errorf("%s: something was written", what)
+	}
 }
 
 // fragileStore is a store that can be taken away.
@@ -126,23 +168,34 @@ func (s *suite) insertPeople(ids ...int64) {
 // getPerson reads a row that must be there.
 func (s *suite) getPerson(id int64) Person {
 	s.Helper()
-	var p Person
-	s.ok(s.Get(s.ctx, &p, id))
-	return p
+	return getOf[Person](s, s.ctx, id)
 }
 
 // found reads the ids of the people whose field is one of the values.
 func (s *suite) found(field string, values ...any) []int64 {
 	s.Helper()
-	var rows []Person
-	if err := s.Find(s.ctx, &rows, field, values...); err != nil {
+	return foundOf[Person](s, s.ctx, field, values...)
+}
+
+// foundOf is found for rows of any model.
+func foundOf[M any](s *suite, ctx context.Context, field string, values ...any) []int64 {
+	s.Helper()
+	var rows []M
+	if err := s.Find(ctx, &rows, field, values...); err != nil {
 		s.Fatalf("Find by %s: %v", field, err)
 	}
 	ids := []int64{}
-	for _, p := range rows {
-		ids = append(ids, p.ID)
+	for _, row := range rows {
+		ids = append(ids, reflect.ValueOf(row).FieldByName("ID").Int())
 	}
 	return ids
+}
+
+// getOf reads a row of any model that must be there.
+func getOf[M any](s *suite, ctx context.Context, id int64) (row M) {
+	s.Helper()
+	s.ok(s.Get(ctx, &row, id))
+	return row
 }
 
 func (s *suite) stored(table, column string, id int64) []byte {

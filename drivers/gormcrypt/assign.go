@@ -53,7 +53,7 @@ func (sc *scope) assignments(set clause.Set, upsert bool) (clause.Set, error) {
 		u.keep()
 	}
 	if known {
-		if err := sc.keysReady(); err != nil {
+		if err := sc.keysReady(columns...); err != nil {
 			return nil, err
 		}
 	}

@@ -36,7 +36,7 @@ func (sc *scope) oneOf(c *column, values []any, negated bool) (*oneOf, error) {
 // among is oneOf through a certain index. For one over several fields, values are
 // those of one tuple after the other.
 func (sc *scope) among(c *column, ix *index, values []any, negated bool) (*oneOf, error) {
-	if err := sc.keysReady(); err != nil {
+	if err := sc.keysReady(ix.columns...); err != nil {
 		return nil, err
 	}
 	in := &oneOf{column: c, index: ix, negated: negated, exact: sc.inverted && ix.blind.Partial()}

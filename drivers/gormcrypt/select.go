@@ -243,7 +243,7 @@ func (s *selection) check() error {
 		}
 		s.hide()
 	}
-	if err := s.keysReady(); err != nil {
+	if err := s.keysReady(s.columns...); err != nil {
 		return err
 	}
 	if v, ok := s.stmt.Settings.Load(resultKey); ok {

@@ -10,21 +10,28 @@ import (
 	"github.com/fieldcrypt/go/fieldcrypt"
 )
 
-// cold is a failure to open keys before a statement.
+// cold are the failures to open keys before a statement, by domain.
 type cold struct {
 	stmt *gorm.Statement
-	err  error
+	errs map[string]error
 }
 
 const coldKey = "fieldcrypt:cold"
 
-// keysReady returns why the keys that the statement needs could not be opened.
-// It was found before a connection was taken; to try again now could wait for
-// that connection.
-func (sc *scope) keysReady() error {
-	if v, ok := sc.stmt.Settings.Load(coldKey); ok {
-		if cold := v.(cold); cold.stmt == sc.stmt {
-			return cold.err
+// keysReady returns why the keys of columns, nil for plain ones, could not be
+// opened. It was found before a connection was taken; to try again now could wait
+// for that connection.
+func (sc *scope) keysReady(columns ...*column) error {
+	v, ok := sc.stmt.Settings.Load(coldKey)
+	if !ok || v.(cold).stmt != sc.stmt {
+		return nil
+	}
+	for _, c := range columns {
+		if c == nil {
+			continue
+		}
+		if err := v.(cold).errs[c.field.Domain]; err != nil {
+			return err
 		}
 	}
 	return nil
@@ -38,32 +45,44 @@ func (b *binding) warm(sc *scope) {
 	if _, ok := stmt.Settings.Load(coldKey); ok {
 		stmt.Settings.Delete(coldKey) // of this statement's last run, or of the one it was made from
 	}
+	var failed map[string]error
 	if !sc.quiet() {
 		for _, ctx := range sc.tenantContexts() {
 			for _, s := range sc.sources() {
-				if err := b.openKeys(ctx, s.tables); err != nil {
-					stmt.Settings.Store(coldKey, cold{stmt, err})
-					return
-				}
+				failed = b.openKeys(ctx, s.tables, failed)
 			}
 		}
+	}
+	if len(failed) > 0 {
+		stmt.Settings.Store(coldKey, cold{stmt, failed})
 	}
 	related := len(stmt.Preloads) > 0 || len(stmt.BuildClauses) > 0 && stmt.BuildClauses[0] != "SELECT"
 	if related && stmt.Schema != nil {
 		for _, d := range b.verdict(stmt.Schema).domains {
-			_ = b.crypter.Warm(stmt.Context, d) // the relation's own statement says what is wrong
+			if failed[d] == nil {
+				_ = b.crypter.Warm(stmt.Context, d) // the relation's own statement says what is wrong
+			}
 		}
 	}
 }
 
-// openKeys opens the keys of tables.
-func (b *binding) openKeys(ctx context.Context, tables []*table) error {
+// openKeys opens the keys of tables and notes what failed: each domain once, since
+// a KMS may take its time to fail.
+func (b *binding) openKeys(ctx context.Context, tables []*table, failed map[string]error) map[string]error {
 	for _, t := range tables {
-		if err := b.crypter.Warm(ctx, t.domains...); err != nil {
-			return err
+		for _, d := range t.domains {
+			if failed[d] != nil {
+				continue
+			}
+			if err := b.crypter.Warm(ctx, d); err != nil {
+				if failed == nil {
+					failed = map[string]error{}
+				}
+				failed[d] = err
+			}
 		}
 	}
-	return nil
+	return failed
 }
 
 // maxWarm bounds the tenants whose keys one statement opens beforehand.

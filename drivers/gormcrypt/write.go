@@ -29,7 +29,7 @@ func (sc *scope) insertValues(e clause.Expression) (clause.Expression, error) {
 		return e, sc.computed(values)
 	}
 	if in.seals {
-		if err := sc.keysReady(); err != nil {
+		if err := sc.keysReady(in.columns...); err != nil {
 			return nil, err
 		}
 	}

@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+	"gorm.io/gorm/schema"
 
 	"github.com/fieldcrypt/go/drivers/drivertest"
 	"github.com/fieldcrypt/go/drivers/gormcrypt"
@@ -71,9 +74,11 @@ type driver struct {
 func newDriver(t *testing.T, d dialector, cfg gorm.Config, fc *fieldcrypt.Crypter) *driver {
 	db, l := open(t, d(t), cfg)
 	dr := &driver{db: db, log: l, tables: map[reflect.Type]rows{
-		reflect.TypeFor[drivertest.Person](): table[drivertest.Person]{},
-		reflect.TypeFor[drivertest.Twin]():   table[drivertest.Twin]{},
-		reflect.TypeFor[drivertest.Values](): table[drivertest.Values]{},
+		reflect.TypeFor[drivertest.Person]():   table[drivertest.Person]{},
+		reflect.TypeFor[drivertest.Twin]():     table[drivertest.Twin]{},
+		reflect.TypeFor[drivertest.Values]():   table[drivertest.Values]{},
+		reflect.TypeFor[drivertest.Resident](): table[drivertest.Resident]{},
+		reflect.TypeFor[drivertest.Sample]():   table[drivertest.Sample]{},
 	}}
 	var models []any
 	for _, r := range dr.tables {
@@ -93,6 +98,7 @@ type rows interface {
 	model() any
 	insert(db *gorm.DB, row any) error
 	update(db *gorm.DB, row any, fields []string) error
+	upsert(db *gorm.DB, row any, on string, fields []string) error
 	get(db *gorm.DB, row any, id int64) error
 	find(db *gorm.DB, rows any) error
 }
@@ -122,6 +128,13 @@ func (table[M]) insert(db *gorm.DB, given any) error {
 func (table[M]) update(db *gorm.DB, given any, fields []string) error {
 	r := record[M]{Row: *given.(*M)}
 	err := db.Model(&r).Select(fields).Updates(&r).Error
+	*given.(*M) = r.Row
+	return err
+}
+
+func (table[M]) upsert(db *gorm.DB, given any, on string, fields []string) error {
+	r := record[M]{Row: *given.(*M)}
+	err := db.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: on}}, DoUpdates: clause.AssignmentColumns(fields)}).Create(&r).Error
 	*given.(*M) = r.Row
 	return err
 }
@@ -178,13 +191,48 @@ func (d *driver) Get(ctx context.Context, row any, id int64) error {
 	return err
 }
 
-func (d *driver) where(ctx context.Context, model any, field string, values []any) *gorm.DB {
-	m := d.of(model).model()
+// Upsert implements drivertest.Upserter.
+func (d *driver) Upsert(ctx context.Context, row any, on string, fields ...string) error {
+	columns := d.columns(row, append([]string{on}, fields...)...)
+	return d.of(row).upsert(d.db.WithContext(ctx), row, columns[0], columns[1:])
+}
+
+// GetFields implements drivertest.PartReader.
+func (d *driver) GetFields(ctx context.Context, row any, id int64, fields ...string) error {
+	return d.of(row).get(d.db.WithContext(ctx).Select(fields), row, id)
+}
+
+// AddUnique implements drivertest.Reindexer.
+func (d *driver) AddUnique(ctx context.Context, table, column string) error {
+	bytesType := map[string]string{"sqlite": "blob", "postgres": "bytea"}[d.db.Dialector.Name()]
+	for _, ddl := range []string{
+		fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", table, column, bytesType),
+		fmt.Sprintf("CREATE UNIQUE INDEX %s_unique ON %s (%s)", column, table, column),
+	} {
+		if err := d.db.WithContext(ctx).Exec(ddl).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// GuardsUpdates implements drivertest.UpdateGuard.
+func (d *driver) GuardsUpdates() {}
+
+// columns returns the columns of a model's fields.
+func (d *driver) columns(model any, fields ...string) (names []string) {
 	stmt := &gorm.Statement{DB: d.db}
-	if err := stmt.Parse(m); err != nil {
+	if err := stmt.Parse(d.of(model).model()); err != nil {
 		panic(err)
 	}
-	column := stmt.Schema.LookUpField(field).DBName
+	for _, f := range fields {
+		names = append(names, stmt.Schema.LookUpField(f).DBName)
+	}
+	return names
+}
+
+func (d *driver) where(ctx context.Context, model any, field string, values []any) *gorm.DB {
+	m, column := d.of(model).model(), d.columns(model, field)[0]
 	db := d.db.WithContext(ctx).Model(m)
 	if len(values) == 1 {
 		return db.Where(column+" = ?", values[0])
@@ -233,8 +281,28 @@ func (d *driver) Overwrite(ctx context.Context, table, column string, id int64, 
 	if _, err := conn.ExecContext(ctx, off); err != nil {
 		return err
 	}
-	_, err = conn.ExecContext(ctx, query, value)
+	var given any = value
+	if value == nil {
+		given = nil // and not an empty value
+	} else if d.isText(table, column) {
+		given = string(value)
+	}
+	_, err = conn.ExecContext(ctx, query, given)
 	return err
+}
+
+// isText reports whether a column is a plain one of text.
+func (d *driver) isText(table, column string) bool {
+	for _, r := range d.tables {
+		stmt := &gorm.Statement{DB: d.db}
+		if err := stmt.Parse(r.model()); err != nil {
+			panic(err)
+		}
+		if f := stmt.Schema.LookUpField(column); stmt.Schema.Table == table && f != nil {
+			return f.DataType == schema.String
+		}
+	}
+	return false
 }
 
 func (d *driver) Dump(ctx context.Context) ([]byte, error) {
@@ -242,6 +310,7 @@ func (d *driver) Dump(ctx context.Context) ([]byte, error) {
 	for _, r := range d.tables {
 		names = append(names, r.model().(interface{ TableName() string }).TableName())
 	}
+	slices.Sort(names)
 	return dump(ctx, d.pool(), names...)
 }
 
