@@ -15,6 +15,7 @@ import (
 var (
 	conflict = regexp.MustCompile(`(?is)\bconflict\b(?:\s*\(([^()]*)\))?`)
 	update   = regexp.MustCompile(`(?i)\bupdate\b`)
+	assigned = regexp.MustCompile(`(?is)(?:\bset|,)\s*(?:("(?:[^"]|"")+"|[\pL\pN_$]+)|\(([^()]*)\))\s*=`)
 )
 
 // upserted refuses an upsert that may leave the conflicting row's tenant, or a
@@ -33,7 +34,43 @@ func (t *table) upserted(op, sql string, columns []*column) error {
 			}
 		}
 	}
-	return nil
+	sets := t.updated(sql)
+	return t.paired(op, func(c *column) bool { return slices.Contains(sets, c) })
+}
+
+// updated returns the columns that the upserts in a statement change.
+func (t *table) updated(sql string) (columns []*column) {
+	names := updated(sql)
+	if names == nil {
+		return nil
+	}
+	for name, c := range t.byName {
+		if slices.Contains(names, strings.ToLower(name)) {
+			columns = append(columns, c)
+		}
+	}
+	return columns
+}
+
+// updated returns the names of the columns that the upserts in a statement change
+// in the row that is there, in lower case.
+func updated(sql string) (names []string) {
+	at := conflict.FindStringIndex(sql)
+	if at == nil {
+		return nil
+	}
+	for _, match := range assigned.FindAllStringSubmatch(sql[at[1]:], -1) {
+		names = append(names, columnNames(match[1]+match[2])...)
+	}
+	return names
+}
+
+// columnNames splits a list of columns.
+func columnNames(list string) (names []string) {
+	for _, name := range strings.Split(list, ",") {
+		names = append(names, strings.ToLower(strings.Trim(strings.TrimSpace(name), `"`)))
+	}
+	return names
 }
 
 // target is the columns of an upsert's target, in lower case.
@@ -45,11 +82,7 @@ func targets(sql string) (list []target) {
 		return nil
 	}
 	for _, match := range conflict.FindAllStringSubmatch(sql, -1) {
-		var names target
-		for _, name := range strings.Split(match[1], ",") {
-			names = append(names, strings.ToLower(strings.Trim(strings.TrimSpace(name), `"`)))
-		}
-		list = append(list, names)
+		list = append(list, columnNames(match[1]))
 	}
 	return list
 }
@@ -65,6 +98,21 @@ func (t target) holds(op string, f *fieldcrypt.Field) error {
 			return fieldErr(op, f, fieldcrypt.ErrUnsupported, fmt.Sprintf(
 				"ON CONFLICT DO UPDATE may keep another %s than the value is sealed for; name that column in the conflict's target", n.Column))
 		}
+	}
+	return nil
+}
+
+// updates refuses an upsert that changes a Secret's column without its index, or
+// the other way round. moving says that the index has a second column.
+func updates(op, sql string, f *fieldcrypt.Field, moving bool) error {
+	names := updated(sql)
+	if names == nil || f.SearchIndex() == nil {
+		return nil
+	}
+	has := func(name string) bool { return slices.Contains(names, strings.ToLower(name)) }
+	ix := f.SearchIndex().Column
+	if has(f.Column) != has(ix) || moving && has(ix) != has(ix+fieldcrypt.NextSuffix) {
+		return fieldErr(op, f, fieldcrypt.ErrUnsupported, fmt.Sprintf("ON CONFLICT DO UPDATE changes some of the columns %s and %s, and %s%s while the index is moved to another key; set them together", f.Column, ix, ix, fieldcrypt.NextSuffix))
 	}
 	return nil
 }

@@ -38,6 +38,9 @@ func (r *rows) Scan(dest ...any) error {
 		switch {
 		case d == nil:
 		case isDestination(d):
+			if reflect.ValueOf(d).IsNil() {
+				return usageErr("open", fieldcrypt.ErrWrongType, fmt.Sprintf("a nil %T; give a pointer to a variable", d))
+			}
 			ours = append(ours, i)
 		default:
 			targets[i] = d
@@ -56,13 +59,13 @@ func (r *rows) Scan(dest ...any) error {
 
 // isDestination reports whether a variable holds Secrets.
 func isDestination(d any) bool {
-	switch d.(type) {
-	case fieldcrypt.SecretPointer, fieldcrypt.AnySecretIndex:
-		return true
-	}
 	t := reflect.TypeOf(d)
 	if t.Kind() != reflect.Pointer {
 		return false
+	}
+	switch d.(type) {
+	case fieldcrypt.SecretPointer, fieldcrypt.AnySecretIndex:
+		return true
 	}
 	t = t.Elem()
 	return (t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice) && (t.Implements(secretType) || t.Kind() == reflect.Slice && t.Elem().Implements(secretType))
@@ -74,7 +77,8 @@ func (r *rows) open(i int, dest any) error {
 	case fieldcrypt.SecretPointer:
 		return r.openSecret(i, d)
 	case fieldcrypt.AnySecretIndex:
-		return nil // it keeps nothing
+		reflect.ValueOf(d).Elem().SetZero() // it keeps nothing
+		return nil
 	}
 	v := reflect.ValueOf(dest).Elem()
 	v.SetZero()
