@@ -20,7 +20,7 @@ type statement struct {
 	out     string    // with ordinals
 	columns []*column // what each ordinal stands for; nil for an argument of no column
 	extras  []any     // those
-	updated []*column // what ON CONFLICT DO UPDATE changes
+	updated []*column // what an upsert changes
 }
 
 // statements keeps the statements that were used last, those without more

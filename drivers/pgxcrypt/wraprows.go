@@ -19,14 +19,32 @@ type rows struct {
 	quick   context.Context // the same, without waiting
 	fc      *fieldcrypt.Crypter
 	spooled bool // they are off their connection, or cannot be taken off
+	err     error
 }
 
 func (d *DB) rows(ctx context.Context, inner pgx.Rows) pgx.Rows {
 	return &rows{Rows: inner, ctx: ctx, quick: noWait(ctx), fc: d.fc}
 }
 
-// Scan implements pgx.Rows.
+// Err implements pgx.Rows.
+func (r *rows) Err() error {
+	if r.err != nil {
+		return r.err
+	}
+	return r.Rows.Err()
+}
+
+// Scan implements pgx.Rows. As with pgx's own, an error closes the rows.
 func (r *rows) Scan(dest ...any) error {
+	err := r.scan(dest)
+	if err != nil && r.err == nil {
+		r.err = err
+		r.Close()
+	}
+	return err
+}
+
+func (r *rows) scan(dest []any) error {
 	if len(dest) == 1 {
 		if scanner, ok := dest[0].(pgx.RowScanner); ok {
 			return scanner.ScanRow(r)
