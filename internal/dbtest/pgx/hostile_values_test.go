@@ -218,3 +218,30 @@ func TestNilSecrets(t *testing.T) {
 		}
 	})
 }
+
+// TestValuesOfAdoptedRows: plaintext that stands beside a sealed value is not
+// among them, and what the fallback reads is.
+func TestValuesOfAdoptedRows(t *testing.T) {
+	inEachMode(t, func(t *testing.T, db *pgxpool.Pool) {
+		told := &reads{}
+		fc := fieldcrypt.New(keymgrtest.New(t, "medical"), fieldcrypt.Config{AllowPlaintextFallback: true, Observer: told})
+		exec(t, db, "CREATE TABLE adopted (id bigint PRIMARY KEY, code_plain text, note_plain text)")
+		migrate(t, db, fc, adopted{})
+		exec(t, db, "INSERT INTO adopted (id, code, code_bidx, code_plain) VALUES (@id, @code, @code_bidx, @code_plain)", pgxcrypt.Args(fc, adopted{ID: 1, Code: "X1"}))
+		exec(t, db, "UPDATE adopted SET code_plain = 'planted', note_plain = 'old'")
+		read := pgxcrypt.Rows(ctx, fc, func(row pgx.CollectableRow) (adopted, error) {
+			values, err := row.Values()
+			if err != nil {
+				return adopted{}, err
+			}
+			if values[2] != nil || values[4] != nil {
+				t.Errorf("the plaintext columns are %v, %v", values[2], values[4])
+			}
+			return adopted{values[0].(int64), values[1].(string), values[3].(*string)}, nil
+		})
+		got := collect(t, db, read, "SELECT id, code, code_plain, note, note_plain FROM adopted")
+		if got[0].ID != 1 || got[0].Code != "X1" || *got[0].Note != "old" || told.Load() != 1 {
+			t.Errorf("%+v, told %d times", got[0], told.Load())
+		}
+	})
+}
