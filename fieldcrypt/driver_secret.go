@@ -11,7 +11,13 @@ import (
 //
 // Errors: *Error matching [ErrModel] if F is no struct with one encrypted field,
 // or that is not of type T; [ErrUnsupported] for bind= and plain=.
-func (c *Crypter) SecretField(s AnySecret) (*Field, error) { return c.secretField(s.secret()) }
+func (c *Crypter) SecretField(s AnySecret) (*Field, error) {
+	p, err := partsOf(s)
+	if err != nil {
+		return nil, err
+	}
+	return c.secretField(p)
+}
 
 // secretKey is where the field of a Secret is kept with its model.
 type secretKey struct{ t reflect.Type }
@@ -41,11 +47,15 @@ func (c *Crypter) secretField(p secretParts) (*Field, error) {
 }
 
 // SealSecret returns what is stored for a Secret: its value sealed, or as it came
-// from the database if it was not opened; nil for NULL.
+// from the database if it was not opened and opens in the row; nil for NULL.
 //
-// Errors: as [Sealer.Seal] and [Crypter.SecretField].
+// Errors: as [Sealer.Seal], [Crypter.SecretField] and, for what was not opened,
+// [Crypter.Open].
 func (s *Sealer) SealSecret(v AnySecret) ([]byte, error) {
-	p := v.secret()
+	p, err := partsOf(v)
+	if err != nil {
+		return nil, err
+	}
 	f, err := s.crypter.secretField(p)
 	switch {
 	case err != nil:
@@ -53,9 +63,22 @@ func (s *Sealer) SealSecret(v AnySecret) ([]byte, error) {
 	case p.value != nil:
 		return s.Seal(f, p.value())
 	case p.sealed != nil:
+		if err := s.crypter.Open(s.ctx, f, p.sealed.bytes, reflect.New(f.Type).Elem(), s.row); err != nil {
+			return nil, err
+		}
 		return p.sealed.bytes, nil
 	}
 	return nil, nil
+}
+
+// partsOf returns what there is in a Secret.
+//
+// Errors: *Error matching [ErrWrongType] for nil.
+func partsOf(v AnySecret) (secretParts, error) {
+	if rv := reflect.ValueOf(v); !rv.IsValid() || rv.Kind() == reflect.Pointer && rv.IsNil() {
+		return secretParts{}, &Error{Op: "model", Err: fmt.Errorf("%w: a nil %T", ErrWrongType, v), Hint: "give a Secret, or a pointer to one"}
+	}
+	return v.secret(), nil
 }
 
 // SecretTerm returns what is stored in the index column of a Secret; nil for NULL.
@@ -64,7 +87,10 @@ func (s *Sealer) SealSecret(v AnySecret) ([]byte, error) {
 // Errors: *Error matching [ErrUnsearchable] if the field has no index of its own,
 // [ErrSealed] if the Secret was not opened; as [Sealer.Index].
 func (s *Sealer) SecretTerm(v AnySecret, next bool) (term []byte, moving bool, err error) {
-	p := v.secret()
+	p, err := partsOf(v)
+	if err != nil {
+		return nil, false, err
+	}
 	f, err := s.crypter.secretField(p)
 	if err != nil {
 		return nil, false, err
@@ -94,8 +120,11 @@ func (s *Sealer) SecretTerm(v AnySecret, next bool) (term []byte, moving bool, e
 //
 // Errors: as [Crypter.Open] and [Crypter.SecretField]. After one dst is NULL.
 func (c *Crypter) OpenSecret(ctx context.Context, dst SecretPointer, stored []byte, row Row) error {
+	p, err := partsOf(dst)
+	if err != nil {
+		return err
+	}
 	dst.setSecret(reflect.Value{}, nil)
-	p := dst.secret()
 	f, err := c.secretField(p)
 	if err != nil || stored == nil {
 		return err
@@ -123,7 +152,10 @@ func (c *Crypter) OpenSecret(ctx context.Context, dst SecretPointer, stored []by
 func (c *Crypter) SealSecrets(ctx context.Context, secrets ...SecretPointer) error {
 	s := c.Sealer(ctx, Row{})
 	for _, v := range secrets {
-		p := v.secret()
+		p, err := partsOf(v)
+		if err != nil {
+			return err
+		}
 		if p.value == nil {
 			continue // NULL, or as it is in the database
 		}
@@ -153,7 +185,10 @@ func (c *Crypter) SealSecrets(ctx context.Context, secrets ...SecretPointer) err
 // Errors: as [Crypter.Open] and [Crypter.SecretField]; those after it stay sealed.
 func (c *Crypter) OpenSecrets(ctx context.Context, secrets ...SecretPointer) error {
 	for _, v := range secrets {
-		p := v.secret()
+		p, err := partsOf(v)
+		if err != nil {
+			return err
+		}
 		if p.value != nil || p.sealed == nil {
 			continue
 		}
@@ -175,7 +210,10 @@ func (c *Crypter) OpenSecrets(ctx context.Context, secrets ...SecretPointer) err
 //
 // Errors: as [Crypter.Terms] and [Sealer.SecretTerm].
 func (c *Crypter) SecretTerms(ctx context.Context, v AnySecret) ([][]byte, error) {
-	p := v.secret()
+	p, err := partsOf(v)
+	if err != nil {
+		return nil, err
+	}
 	f, err := c.secretField(p)
 	if err != nil {
 		return nil, err

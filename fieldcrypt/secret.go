@@ -78,10 +78,14 @@ func (s Secret[T, F]) IsNull() bool { return s.value == nil && s.sealed == nil }
 
 // Value implements driver.Valuer: the sealed value, nil for NULL.
 //
-// Errors: *Error matching [ErrUnsealed] for a value that was not sealed.
+// Errors: *Error matching [ErrUnsealed] for a value that was not sealed;
+// [ErrNotSealed] for what was scanned from a database and is no stored value.
 func (s Secret[T, F]) Value() (driver.Value, error) {
 	switch {
 	case s.sealed != nil:
+		if _, err := keyID(s.sealed.bytes); err != nil {
+			return nil, s.err("seal", err, "it was read from a column of something else; make a Secret of it with NewSecret")
+		}
 		return s.sealed.bytes, nil
 	case s.value != nil:
 		return nil, s.err("seal", ErrUnsealed, "pass it through pgxcrypt.Wrap or pgxcrypt.Register, or seal it with Crypter.SealSecrets")

@@ -8,17 +8,14 @@ import (
 	"github.com/fieldcrypt/go/fieldcrypt"
 )
 
-// domain is the Postgres type of encrypted columns. Its error does not echo what
-// was refused; that of a table's CHECK would.
-const domain = "fieldcrypt_value"
+// domain is the Postgres type of encrypted columns.
+const domain = fieldcrypt.PostgresType
 
 // domainCheck is what the domain asks of values.
-var domainCheck = fmt.Sprintf(`CHECK (octet_length(VALUE) >= %d AND substring(VALUE FROM 1 FOR 2) = '\xfc01'::bytea)`, fieldcrypt.MinSize)
+var domainCheck = fieldcrypt.PostgresCheck()
 
-// createDomain makes the type unless it is there, whoever else is making it.
-var createDomain = fmt.Sprintf(`DO $$ BEGIN
-	CREATE DOMAIN %s AS bytea %s;
-EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`, domain, domainCheck)
+// createDomain makes the type unless it is there.
+var createDomain = fieldcrypt.CreatePostgresType()
 
 // postgresKinds are the relations that have columns, by pg_class.relkind.
 var postgresKinds = map[string]string{"r": "table", "p": "table", "v": "a view", "m": "a materialized view", "f": "a foreign table"}

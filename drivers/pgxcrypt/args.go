@@ -86,7 +86,7 @@ func (a *args) RewriteQuery(ctx context.Context, conn *pgx.Conn, sql string, res
 	if err != nil {
 		return "", nil, err
 	}
-	if err := r.reindexed("args", st.columns); err != nil {
+	if err := r.reindexed("args", st); err != nil {
 		return "", nil, err
 	}
 	values := make([]any, len(st.columns))

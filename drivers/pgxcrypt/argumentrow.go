@@ -27,6 +27,7 @@ type argumentSecret struct {
 	secret fieldcrypt.AnySecret
 	field  *fieldcrypt.Field
 	sealer *fieldcrypt.Sealer
+	own    map[bool]bool // it has its index; and, for true, its second one
 }
 
 // argumentIndex is a SecretIndex among arguments.
@@ -35,6 +36,8 @@ type argumentIndex struct {
 	of   fieldcrypt.AnySecret
 	set  bool
 	next bool
+	term []byte
+	used bool // a Secret's
 }
 
 // tenants fills the tenants among the values, which must be one, and returns them.
@@ -71,23 +74,23 @@ func (r *argumentRow) seal() error {
 			}
 		case fieldcrypt.AnySecretIndex:
 			of, set, next := fieldcrypt.SecretOf(v)
-			r.indexes = append(r.indexes, argumentIndex{i, of, set, next})
+			r.indexes = append(r.indexes, argumentIndex{at: i, of: of, set: set, next: next})
 		}
 	}
-	for _, s := range r.secrets {
-		if s.field.SearchIndex() != nil && r.indexOf(s.secret, false) == nil {
-			return fieldErr("seal", s.field, fieldcrypt.ErrUnsupported, "its index column is not among the arguments, and would no longer fit; write both together, the index as a fieldcrypt.SecretIndex, and search by Crypter.SecretTerms")
+	for i := range r.indexes {
+		if err := r.sealIndex(&r.indexes[i]); err != nil {
+			return err
 		}
+	}
+	if err := r.paired(); err != nil {
+		return err
+	}
+	for _, s := range r.secrets {
 		b, err := s.sealer.SealSecret(s.secret)
 		if err != nil {
 			return err
 		}
 		r.values[s.at] = argument(b)
-	}
-	for _, ix := range r.indexes {
-		if err := r.sealIndex(ix); err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -126,7 +129,7 @@ func (r *argumentRow) addSecret(at int, secret fieldcrypt.AnySecret) error {
 			}
 		}
 	}
-	s := argumentSecret{at: at, secret: secret, field: f}
+	s := argumentSecret{at: at, secret: secret, field: f, own: map[bool]bool{}}
 	same := 0
 	for _, other := range r.secrets {
 		if fieldcrypt.SameColumn(other.secret, secret) {
@@ -157,7 +160,7 @@ func (r *argumentRow) indexOf(secret fieldcrypt.AnySecret, next bool) *argumentI
 }
 
 // sealIndex computes an index.
-func (r *argumentRow) sealIndex(ix argumentIndex) error {
+func (r *argumentRow) sealIndex(ix *argumentIndex) error {
 	f, err := r.fc.SecretField(ix.of)
 	if err != nil {
 		return err
@@ -169,7 +172,8 @@ func (r *argumentRow) sealIndex(ix argumentIndex) error {
 		n := 0
 		for _, s := range r.secrets {
 			if fieldcrypt.SameColumn(s.secret, ix.of) {
-				ix.of = s.secret
+				ix.of, ix.used = s.secret, true
+				s.own[ix.next] = true
 				n++
 			}
 		}
@@ -184,6 +188,10 @@ func (r *argumentRow) sealIndex(ix argumentIndex) error {
 	if moving && !ix.next && r.indexOf(ix.of, true) == nil {
 		return fieldErr("index", f, fieldcrypt.ErrUnsupported, "the index is being moved to another key, and its second column is not among the arguments; write both, that one as a fieldcrypt.SecretNextIndex")
 	}
+	if err := updates("index", r.sql, f, moving); err != nil {
+		return err
+	}
+	ix.term = term
 	r.values[ix.at] = argument(term)
 	return nil
 }

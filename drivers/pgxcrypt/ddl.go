@@ -11,15 +11,8 @@ import (
 	"github.com/fieldcrypt/go/fieldcrypt"
 )
 
-// domain is the type of encrypted columns. Its error does not echo what was
-// refused; that of a table's CHECK would.
-const domain = "fieldcrypt_value"
-
-// createDomain makes the type unless it is there, whoever else is making it.
-var createDomain = fmt.Sprintf(`DO $$ BEGIN
-	CREATE DOMAIN %s AS bytea CHECK (octet_length(VALUE) >= %d AND substring(VALUE FROM 1 FOR 2) = '\xfc01'::bytea);
-EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
-`, domain, fieldcrypt.MinSize)
+// domain is the type of encrypted columns.
+const domain = fieldcrypt.PostgresType
 
 // DDL returns the SQL that gives the tables of models their encrypted and index
 // columns and the indexes on these: the type fieldcrypt_value, whose CHECK keeps
@@ -55,7 +48,7 @@ func DDL(fc *fieldcrypt.Crypter, models ...any) (string, error) {
 		tables[name] = append(tables[name], t)
 	}
 	b := &strings.Builder{}
-	b.WriteString(createDomain)
+	b.WriteString(fieldcrypt.CreatePostgresType() + ";\n")
 	for _, name := range order {
 		var columns []columnDDL
 		for _, t := range tables[name] {
@@ -114,7 +107,7 @@ func writeColumns(b *strings.Builder, table string, columns []columnDDL) {
 		fmt.Fprintf(b, "ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s %s%s;\n", table, quoteName(c.name), c.typ, c.notNull)
 		types = append(types, fmt.Sprintf("(%s, %s)", quoteText(c.name), quoteText(c.typ)))
 	}
-	fmt.Fprintf(b, `DO $$ DECLARE col text; want text; live text; BEGIN
+	fmt.Fprintf(b, `DO $fieldcrypt$ DECLARE col text; want text; live text; BEGIN
 	FOR col, want IN VALUES %s LOOP
 		SELECT t.typname INTO live FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
 			WHERE a.attrelid = %s::regclass AND a.attname = col AND NOT a.attisdropped;
@@ -124,6 +117,6 @@ func writeColumns(b *strings.Builder, table string, columns []columnDDL) {
 			RAISE EXCEPTION 'fieldcrypt: column %%.%% is of type %%, not %%; plaintext is never converted in place: add a column beside it', %s, col, live, want;
 		END IF;
 	END LOOP;
-END $$;
+END $fieldcrypt$;
 `, strings.Join(types, ", "), quoteText(table), domain, domain, quoteText(table), quoteText(table))
 }

@@ -49,7 +49,9 @@
 //   - What a tenant or bound column that is named is for: it has to be written, or
 //     be compared by equality. An UPDATE that changes one seals anew all that
 //     depends on it. Of an upsert it is checked that the conflict's target holds
-//     them.
+//     them, or what MERGE compares, and that it sets columns together that hold
+//     the same: an encrypted one, its indexes, its plaintext. Of a statement that
+//     was prepared under a name there is no SQL to check.
 //   - Text and bytes that are sent to an encrypted column as they are: the database
 //     refuses them, without an echo; but pgx's own error about a COPY, which goes
 //     to the server's log too, holds the value.

@@ -77,6 +77,9 @@ func Match[M any](ctx context.Context, fc *fieldcrypt.Crypter, name string, valu
 	if err != nil {
 		return nil, err
 	}
+	if model := structType(reflect.TypeFor[M]()); model != t.model.Type {
+		return nil, usageErr("search", fieldcrypt.ErrModel, fmt.Sprintf("%s is no struct; name the model, or a pointer to it", model))
+	}
 	ix, err := t.search(name)
 	if err != nil {
 		return nil, err
@@ -89,11 +92,14 @@ func Match[M any](ctx context.Context, fc *fieldcrypt.Crypter, name string, valu
 }
 
 // Matches reports whether a row, in which all fields of the index were read, is
-// meant.
+// meant. A nil row is not.
 //
 // Errors: [fieldcrypt.ErrWrongType] for a value that the index cannot be made of.
 func (m *Matcher[M]) Matches(row M) (bool, error) {
-	v := reflect.ValueOf(row)
+	v := structOf(row)
+	if !v.IsValid() {
+		return false, nil
+	}
 	values := make([]reflect.Value, len(m.index.Fields))
 	for i, f := range m.index.Fields {
 		values[i] = fieldOf(v, f.Index)

@@ -2,6 +2,8 @@ package pgxcrypt
 
 import (
 	"database/sql/driver"
+	"encoding"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -39,20 +41,34 @@ func (s sealed) LogValue() slog.Value { return slog.StringValue(redactedText) }
 // MarshalText implements encoding.TextMarshaler for loggers.
 func (s sealed) MarshalText() ([]byte, error) { return []byte(redactedText), nil }
 
-// clear is the plaintext of a field that is being adopted, on its way to a column
-// of its own. The database gets it; logs and tracers do not.
+// clear is the plaintext of a field that is being adopted, or a list of such, on
+// its way to a column of its own. The database gets it; logs and tracers do not.
 type clear struct{ v driver.Value }
 
-// unlogged makes a value one that does not print where it is a simple one.
+// unlogged makes a value one that does not print. Maps and structs become JSON
+// here and now: pgx, which makes that of them for a column of JSON, puts them into
+// its error for another, or where it does not know the column's type.
 func unlogged(v reflect.Value) any {
-	plain, err := driver.DefaultParameterConverter.ConvertValue(v.Interface())
-	if err != nil {
-		return v.Interface() // a struct, map or slice: pgx makes JSON or an array of it
+	given := v.Interface()
+	plain, err := driver.DefaultParameterConverter.ConvertValue(given)
+	if err == nil {
+		if plain == nil {
+			return nil
+		}
+		return clear{plain}
 	}
-	if plain == nil {
+	for v.Kind() == reflect.Pointer {
+		v = v.Elem() // not nil, or it were a driver.Value
+	}
+	if canBeNil(v.Type()) && v.IsNil() {
 		return nil
 	}
-	return clear{plain}
+	if _, text := given.(encoding.TextMarshaler); !text && (v.Kind() == reflect.Map || v.Kind() == reflect.Struct) {
+		if b, err := json.Marshal(given); err == nil {
+			return clear{string(b)}
+		}
+	}
+	return clear{given}
 }
 
 // Value implements driver.Valuer.

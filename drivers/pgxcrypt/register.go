@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 
@@ -144,6 +145,9 @@ type scanPlan struct {
 // Scan implements pgtype.ScanPlan.
 func (p scanPlan) Scan(src []byte, dst any) error {
 	secret := dst.(fieldcrypt.SecretPointer)
+	if reflect.ValueOf(dst).IsNil() {
+		return usageErr("open", fieldcrypt.ErrWrongType, fmt.Sprintf("a nil %T; give a pointer to a variable", dst))
+	}
 	f, err := withoutTenant(p.fc, secret)
 	if err != nil {
 		return err

@@ -117,8 +117,14 @@ func (o openedRow) Values() ([]any, error) {
 		return nil, err
 	}
 	for i, c := range b.columns {
-		if c != nil && c.encrypted() && values[i] != nil {
-			values[i] = fieldOf(opened, c.index).Interface()
+		switch {
+		case c == nil:
+		case c.kind == clearColumn:
+			values[i] = nil // it is read in place of its field alone
+		case c.encrypted():
+			if f := fieldOf(opened, c.index); f.IsValid() && (values[i] != nil || !f.IsZero()) {
+				values[i] = f.Interface()
+			}
 		}
 	}
 	return values, nil

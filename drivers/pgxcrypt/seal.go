@@ -136,6 +136,14 @@ func (r *rowSealer) fillTenant() {
 	}
 }
 
+// structType takes the pointers off a type.
+func structType(t reflect.Type) reflect.Type {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t
+}
+
 // structOf returns the struct that a value or pointer is; settable by pointer.
 func structOf(row any) reflect.Value {
 	v := reflect.ValueOf(row)

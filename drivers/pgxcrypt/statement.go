@@ -20,6 +20,7 @@ type statement struct {
 	out     string    // with ordinals
 	columns []*column // what each ordinal stands for; nil for an argument of no column
 	extras  []any     // those
+	updated []*column // what an upsert changes
 }
 
 // statements keeps the statements that were used last, those without more
@@ -75,7 +76,7 @@ func (t *table) parse(ctx context.Context, conn *pgx.Conn, sql string, more []pg
 	if err != nil {
 		return nil, err
 	}
-	st := &statement{sql: sql, out: out, columns: make([]*column, len(values)), extras: values}
+	st := &statement{sql: sql, out: out, columns: make([]*column, len(values)), extras: values, updated: t.updated(sql)}
 	used := 0
 	for i, v := range values {
 		switch v := v.(type) {

@@ -71,16 +71,16 @@ func TestUpserts(t *testing.T) {
 	for sql, refused := range map[string]bool{
 		insert:                             false,
 		insert + " ON CONFLICT DO NOTHING": false,
-		insert + " ON CONFLICT (key) DO UPDATE SET mrn = excluded.mrn":                   false,
-		insert + " on conflict\n( \"key\" ,id)\ndo\tupdate SET mrn = excluded.mrn":       false,
-		insert + " ON CONFLICT (KEY) WHERE id > 0 DO UPDATE SET mrn = excluded.mrn":      false,
-		insert + " ON CONFLICT (id) DO UPDATE SET mrn = excluded.mrn":                    true,
-		insert + " ON CONFLICT (lower(key)) DO UPDATE SET mrn = excluded.mrn":            true,
-		insert + " ON CONFLICT ON CONSTRAINT pk DO UPDATE SET mrn = excluded.mrn":        true,
-		insert + " ON  CONFLICT DO UPDATE SET mrn = excluded.mrn":                        true,
-		insert + " ON/**/CONFLICT (id) DO/**/UPDATE SET mrn = excluded.mrn":              true,
-		insert + " ON --\n CONFLICT (id) -- (key)\n DO UPDATE SET mrn = excluded.mrn":    true,
-		"INSERT INTO patients (key) VALUES (@key) ON CONFLICT (id) DO UPDATE SET id = 1": false,
+		insert + " ON CONFLICT (key) DO UPDATE SET mrn = excluded.mrn, mrn_bidx = excluded.mrn_bidx":                false,
+		insert + " on conflict\n( \"key\" ,id)\ndo\tupdate SET mrn = excluded.mrn, mrn_bidx = excluded.mrn_bidx":    false,
+		insert + " ON CONFLICT (KEY) WHERE id > 0 DO UPDATE SET mrn = excluded.mrn, mrn_bidx = excluded.mrn_bidx":   false,
+		insert + " ON CONFLICT (id) DO UPDATE SET mrn = excluded.mrn, mrn_bidx = excluded.mrn_bidx":                 true,
+		insert + " ON CONFLICT (lower(key)) DO UPDATE SET mrn = excluded.mrn, mrn_bidx = excluded.mrn_bidx":         true,
+		insert + " ON CONFLICT ON CONSTRAINT pk DO UPDATE SET mrn = excluded.mrn, mrn_bidx = excluded.mrn_bidx":     true,
+		insert + " ON  CONFLICT DO UPDATE SET mrn = excluded.mrn, mrn_bidx = excluded.mrn_bidx":                     true,
+		insert + " ON/**/CONFLICT (id) DO/**/UPDATE SET mrn = excluded.mrn, mrn_bidx = excluded.mrn_bidx":           true,
+		insert + " ON --\n CONFLICT (id) -- (key)\n DO UPDATE SET mrn = excluded.mrn, mrn_bidx = excluded.mrn_bidx": true,
+		"INSERT INTO patients (key) VALUES (@key) ON CONFLICT (id) DO UPDATE SET id = 1":                            false,
 	} {
 		_, err := tab.statement(context.Background(), nil, sql, nil)
 		if errors.Is(err, fieldcrypt.ErrUnsupported) != refused || err != nil && !refused {

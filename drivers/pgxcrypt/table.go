@@ -44,6 +44,8 @@ type column struct {
 	index []int        // of the Go field; nil for an index
 	typ   reflect.Type // of the Go field
 
+	within bool // the Go field cannot be nil, but is in a struct that can
+
 	field *fieldcrypt.Field // of an encrypted column and of its plaintext
 	bound *column           // encrypted: what the value is bound to, or nil
 	clear *column           // encrypted: its plaintext, or nil
@@ -102,6 +104,9 @@ func newTable(m *fieldcrypt.Model) (*table, error) {
 		}
 		of[f] = c
 		t.columns = append(t.columns, c)
+	}
+	for _, c := range slices.Concat(t.columns, all) {
+		c.within = isWithin(m.Type, c.index) && !canBeNil(c.typ)
 	}
 	slices.SortFunc(t.columns, func(a, b *column) int { return slices.Compare(a.index, b.index) })
 	for _, ix := range m.Indexes {
@@ -169,6 +174,24 @@ func fieldOf(v reflect.Value, index []int) reflect.Value {
 		return reflect.Value{}
 	}
 	return f
+}
+
+// isWithin reports whether a field is in a struct that is embedded by pointer.
+func isWithin(t reflect.Type, index []int) bool {
+	for _, n := range index[:len(index)-1] {
+		if t = t.Field(n).Type; t.Kind() == reflect.Pointer {
+			return true
+		}
+	}
+	return false
+}
+
+func canBeNil(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
+		return true
+	}
+	return false
 }
 
 // makeField is fieldOf for a settable struct: it makes embedded pointers.

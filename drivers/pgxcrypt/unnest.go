@@ -52,14 +52,16 @@ func (u *unnest) RewriteQuery(ctx context.Context, conn *pgx.Conn, sql string, r
 			continue
 		}
 		arrays[i] = reflect.MakeSlice(reflect.SliceOf(c.argumentType()), u.len(), u.len())
-		values[i] = arrays[i].Interface()
+		if values[i] = arrays[i].Interface(); c.kind == clearColumn {
+			values[i] = clear{values[i]}
+		}
 	}
 	r := &rowSealer{t: u.t}
 	for n := range u.len() {
 		if err := u.seal(ctx, r, n); err != nil {
 			return "", nil, err
 		}
-		if err := r.reindexed("args", st.columns); err != nil {
+		if err := r.reindexed("args", st); err != nil {
 			return "", nil, err
 		}
 		for i, c := range st.columns {
@@ -79,16 +81,23 @@ var bytesType = reflect.TypeFor[[]byte]()
 
 // argumentType is the type of a column's element in an array.
 func (c *column) argumentType() reflect.Type {
-	if c.kind == plainColumn || c.kind == clearColumn {
-		return c.typ
+	switch {
+	case c.kind != plainColumn && c.kind != clearColumn:
+		return bytesType
+	case c.within:
+		return reflect.PointerTo(c.typ) // NULL if there is no struct around it
 	}
-	return bytesType
+	return c.typ
 }
 
 // set sets an element of an array to the value of a column.
 func (r *rowSealer) set(dst reflect.Value, c *column) error {
 	if c.kind == plainColumn || c.kind == clearColumn {
 		if v := r.plain(c); v.IsValid() {
+			if c.within {
+				dst.Set(reflect.New(c.typ))
+				dst = dst.Elem()
+			}
 			dst.Set(v)
 		}
 		return nil

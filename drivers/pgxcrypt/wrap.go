@@ -38,11 +38,14 @@ type DB struct {
 // sees to more:
 //
 //   - A zero [fieldcrypt.SecretIndex] is filled from the Secret of its F. A Secret
-//     with an index that is written without one is refused.
+//     with an index that is written without one, or with another's, is refused,
+//     and so is an index without its Secret.
 //   - A [fieldcrypt.Tenant] is filled with the context's tenant, or is that. Where
 //     keys are per tenant it must be among the arguments, and the tenant column
 //     among the columns that are read, which then rules.
 //   - Arguments by name (pgx.NamedArgs) and those of [Args] and [Unnest] work too.
+//     Where the SQL has a name that is not given, which pgx.NamedArgs make NULL,
+//     it must use all Secrets that are: one of the two is misspelt.
 //
 // Transactions go through [DB.Begin], or are wrapped themselves: Wrap(tx, fc).
 // What is given to a transaction that is not wrapped is an error, as a Secret never

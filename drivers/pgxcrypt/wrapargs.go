@@ -2,6 +2,7 @@ package pgxcrypt
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -54,22 +55,47 @@ func (d *DB) rewriter(ctx context.Context, sql string, r pgx.QueryRewriter) (pgx
 	return &sealedRewriter{hidden{"pgxcrypt arguments"}, r, d.fc}, nil
 }
 
+// named seals arguments by name, those that the SQL uses: one that it does not use
+// is not written.
 func (d *DB) named(ctx context.Context, sql string, given map[string]any) (map[string]any, error) {
-	names := slices.Sorted(maps.Keys(given))
-	values := make([]any, len(names))
-	for i, name := range names {
-		values[i] = given[name]
+	marks := make(map[string]any, len(given))
+	for name := range given {
+		marks[name] = mark(name)
 	}
-	values, err := sealArguments(ctx, d.fc, sql, values)
+	_, used, err := pgx.NamedArgs(marks).RewriteQuery(ctx, nil, sql, nil)
 	if err != nil {
 		return nil, err
 	}
-	out := make(map[string]any, len(names))
-	for i, name := range names {
-		out[name] = values[i]
+	out := maps.Clone(given)
+	values := make([]any, len(used))
+	missing := false
+	for i, v := range used {
+		if name, ok := v.(mark); ok {
+			values[i] = given[string(name)]
+			delete(marks, string(name))
+		} else {
+			missing = true
+		}
+	}
+	for name := range marks {
+		if missing && concerns(given[name]) {
+			return nil, usageErr("seal", fieldcrypt.ErrUnsupported, fmt.Sprintf("the SQL does not use the argument %s, and names another that is not given and would be NULL; name the arguments alike", name))
+		}
+		out[name] = nil
+	}
+	if values, err = sealArguments(ctx, d.fc, sql, values); err != nil {
+		return nil, err
+	}
+	for i, v := range used {
+		if name, ok := v.(mark); ok {
+			out[string(name)] = values[i]
+		}
 	}
 	return out, nil
 }
+
+// mark stands for an argument by name.
+type mark string
 
 // sealedRewriter seals what a rewriter makes of arguments.
 type sealedRewriter struct {

@@ -19,14 +19,32 @@ type rows struct {
 	quick   context.Context // the same, without waiting
 	fc      *fieldcrypt.Crypter
 	spooled bool // they are off their connection, or cannot be taken off
+	err     error
 }
 
 func (d *DB) rows(ctx context.Context, inner pgx.Rows) pgx.Rows {
 	return &rows{Rows: inner, ctx: ctx, quick: noWait(ctx), fc: d.fc}
 }
 
-// Scan implements pgx.Rows.
+// Err implements pgx.Rows.
+func (r *rows) Err() error {
+	if r.err != nil {
+		return r.err
+	}
+	return r.Rows.Err()
+}
+
+// Scan implements pgx.Rows. As with pgx's own, an error closes the rows.
 func (r *rows) Scan(dest ...any) error {
+	err := r.scan(dest)
+	if err != nil && r.err == nil {
+		r.err = err
+		r.Close()
+	}
+	return err
+}
+
+func (r *rows) scan(dest []any) error {
 	if len(dest) == 1 {
 		if scanner, ok := dest[0].(pgx.RowScanner); ok {
 			return scanner.ScanRow(r)
@@ -38,6 +56,9 @@ func (r *rows) Scan(dest ...any) error {
 		switch {
 		case d == nil:
 		case isDestination(d):
+			if reflect.ValueOf(d).IsNil() {
+				return usageErr("open", fieldcrypt.ErrWrongType, fmt.Sprintf("a nil %T; give a pointer to a variable", d))
+			}
 			ours = append(ours, i)
 		default:
 			targets[i] = d
@@ -56,13 +77,13 @@ func (r *rows) Scan(dest ...any) error {
 
 // isDestination reports whether a variable holds Secrets.
 func isDestination(d any) bool {
-	switch d.(type) {
-	case fieldcrypt.SecretPointer, fieldcrypt.AnySecretIndex:
-		return true
-	}
 	t := reflect.TypeOf(d)
 	if t.Kind() != reflect.Pointer {
 		return false
+	}
+	switch d.(type) {
+	case fieldcrypt.SecretPointer, fieldcrypt.AnySecretIndex:
+		return true
 	}
 	t = t.Elem()
 	return (t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice) && (t.Implements(secretType) || t.Kind() == reflect.Slice && t.Elem().Implements(secretType))
@@ -74,7 +95,8 @@ func (r *rows) open(i int, dest any) error {
 	case fieldcrypt.SecretPointer:
 		return r.openSecret(i, d)
 	case fieldcrypt.AnySecretIndex:
-		return nil // it keeps nothing
+		reflect.ValueOf(d).Elem().SetZero() // it keeps nothing
+		return nil
 	}
 	v := reflect.ValueOf(dest).Elem()
 	v.SetZero()
