@@ -32,7 +32,7 @@ func oneConnection(t *testing.T, d dialector, cfg gorm.Config) (*gorm.DB, *keymg
 	kek := keymgrtest.NewKEK("k")
 	domain := keymgr.Domain{KEKs: []keymgr.KEK{kek}, AutoCreate: true}
 	keys, err := keymgr.Open(t.Context(), keymgr.Config{
-		Store: sqlstore.New(pool), StoreTimeout: 300 * time.Millisecond,
+		Store: sqlstore.New(pool), StoreTimeout: time.Second,
 		Domains: map[string]keymgr.Domain{"medical": domain, "finance": domain},
 	})
 	if err != nil {

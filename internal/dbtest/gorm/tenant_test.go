@@ -410,7 +410,7 @@ func TestTenantsWithOneConnection(t *testing.T) {
 			t.Fatal(err)
 		}
 		keys, err := keymgr.Open(ctx, keymgr.Config{
-			Store: sqlstore.New(pool), StoreTimeout: 300 * time.Millisecond,
+			Store: sqlstore.New(pool), StoreTimeout: time.Second,
 			Domains: map[string]keymgr.Domain{"tenants": {KEKs: []keymgr.KEK{keymgrtest.NewKEK("k")}, PerTenant: true}},
 		})
 		if err != nil {
