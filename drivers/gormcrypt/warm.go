@@ -2,6 +2,7 @@ package gormcrypt
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"slices"
 
@@ -60,7 +61,7 @@ func (b *binding) warm(sc *scope) {
 	if related && stmt.Schema != nil {
 		for _, d := range b.verdict(stmt.Schema).domains {
 			if failed[d] == nil {
-				_ = b.crypter.Warm(stmt.Context, d) // the relation's own statement says what is wrong
+				_ = b.openDomain(stmt.Context, d, failed) // the relation's own statement says what is wrong
 			}
 		}
 	}
@@ -74,7 +75,7 @@ func (b *binding) openKeys(ctx context.Context, tables []*table, failed map[stri
 			if failed[d] != nil {
 				continue
 			}
-			if err := b.crypter.Warm(ctx, d); err != nil {
+			if err := b.openDomain(ctx, d, failed); err != nil {
 				if failed == nil {
 					failed = map[string]error{}
 				}
@@ -83,6 +84,23 @@ func (b *binding) openKeys(ctx context.Context, tables []*table, failed map[stri
 		}
 	}
 	return failed
+}
+
+// openDomain opens the keys of a domain. It waits for a store once per statement:
+// where that has not answered, only what is in memory serves.
+func (b *binding) openDomain(ctx context.Context, domain string, failed map[string]error) error {
+	for _, err := range failed {
+		if !errors.Is(err, fieldcrypt.ErrStoreUnavailable) {
+			continue
+		}
+		ended, end := context.WithCancel(ctx)
+		end()
+		if b.crypter.Warm(ended, domain) != nil {
+			return err
+		}
+		return nil
+	}
+	return b.crypter.Warm(ctx, domain)
 }
 
 // maxWarm bounds the tenants whose keys one statement opens beforehand.
