@@ -34,7 +34,7 @@ func (in *insertion) run(values clause.Values) (clause.Expression, error) {
 		out.Values[i] = built
 	}
 	parts := in.apart(len(values.Values))
-	in.each(parts, func(p *part) { p.run(values.Values, out.Values) })
+	eachPart(parts, func(p *part) { p.run(values.Values, out.Values) })
 	for _, p := range parts {
 		if p.err != nil {
 			return nil, p.err
@@ -87,8 +87,8 @@ func (in *insertion) apart(rows int) []*part {
 	return parts
 }
 
-// each runs f on every part, the last one here.
-func (in *insertion) each(parts []*part, f func(*part)) {
+// eachPart runs f on every part, the last one here.
+func eachPart(parts []*part, f func(*part)) {
 	var running sync.WaitGroup
 	last := len(parts) - 1
 	for _, p := range parts[:last] {

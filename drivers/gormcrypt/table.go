@@ -30,7 +30,7 @@ func (c *column) companions() (list []*companion) {
 	if c.tenant != nil {
 		list = append(list, c.tenant)
 	}
-	if c.bound != nil && c.bound.name != "" {
+	if c.bound != nil {
 		list = append(list, c.bound)
 	}
 	return list

@@ -19,7 +19,7 @@ type updated struct {
 
 	row    fieldcrypt.Row
 	tenant any                      // to be set in place of what was given; nil for nothing
-	bound  map[string]reflect.Value // by column
+	bound  map[string]reflect.Value // by the Go selector of what is bound to
 	where  []clause.Expression      // that the statement must ask for
 	mixed  bool                     // an upsert of rows that differ in a companion
 }
@@ -44,7 +44,7 @@ func (sc *scope) rowOfUpdate(set clause.Set, columns []*column, upsert bool) (*u
 	}
 	if u.bound != nil {
 		u.row.Bound = func(f *fieldcrypt.Field) (reflect.Value, error) {
-			return u.bound[strings.ToLower(f.Bind.Path)], nil
+			return u.bound[f.Bind.Path], nil
 		}
 	}
 	return u, nil
@@ -130,7 +130,7 @@ func (u *updated) findTenant(t *companion) error {
 }
 
 func (u *updated) findBound(k *companion) error {
-	if _, done := u.bound[strings.ToLower(k.field.Path)]; done {
+	if _, done := u.bound[k.field.Path]; done {
 		return nil
 	}
 	all, set := u.dependents(k)
@@ -182,7 +182,7 @@ func (u *updated) bind(k *companion, v any) error {
 	if u.bound == nil {
 		u.bound = map[string]reflect.Value{}
 	}
-	u.bound[strings.ToLower(k.field.Path)] = converted
+	u.bound[k.field.Path] = converted
 	return nil
 }
 

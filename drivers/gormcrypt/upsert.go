@@ -52,10 +52,11 @@ func (u *updated) conflictTenant(t *companion, all []*column, given any, moves b
 	if col, ok := given.(clause.Column); moves && !(ok && strings.EqualFold(col.Table, "excluded") && strings.EqualFold(col.Name, t.name)) {
 		return fieldErrOf(t, "an upsert that gives the row to another tenant; leave the tenant out of DoUpdates")
 	}
-	values, err := u.inserted(t)
-	if err != nil || len(values) == 0 {
-		return err
+	values := u.inserted(t)
+	if len(values) == 0 {
+		return nil
 	}
+	var err error
 	u.row.Tenant, err = u.tenantOf("write", t, values[0])
 	for _, v := range values[1:] {
 		if err == nil && v != values[0] {
@@ -73,9 +74,9 @@ func (u *updated) conflictBound(k *companion, all []*column, given any, moves bo
 	if col, ok := given.(clause.Column); moves && !(ok && strings.EqualFold(col.Table, "excluded") && strings.EqualFold(col.Name, k.name)) {
 		return fieldErrOf(k, "an upsert that changes it, while values are bound to it; leave it out of DoUpdates")
 	}
-	values, err := u.inserted(k)
-	if err != nil || len(values) == 0 {
-		return err
+	values := u.inserted(k)
+	if len(values) == 0 {
+		return nil
 	}
 	u.mixed = u.mixed || len(values) > 1
 	return u.bind(k, values[0])
@@ -97,7 +98,7 @@ func (u *updated) conflictsOn(k *companion) bool {
 }
 
 // inserted returns a plain column's values in the rows that are inserted.
-func (u *updated) inserted(k *companion) (list []any, err error) {
+func (u *updated) inserted(k *companion) (list []any) {
 	values, _ := u.stmt.Clauses["VALUES"].Expression.(clause.Values)
 	for i, col := range values.Columns {
 		if !strings.EqualFold(unquote(col.Name), k.name) {
@@ -109,7 +110,7 @@ func (u *updated) inserted(k *companion) (list []any, err error) {
 			}
 		}
 	}
-	return list, nil
+	return list
 }
 
 // inserts reports whether the statement inserts into a column.
