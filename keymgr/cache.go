@@ -192,7 +192,7 @@ func (m *Manager) drop(e *entry, err error) (report func()) {
 	switch {
 	case e.cached.Swap(nil) != nil:
 		level, text = slog.LevelError, "keymgr: scope evicted"
-	case errors.Is(err, ErrScopeNotFound):
+	case errors.Is(err, ErrScopeNotFound), errors.Is(err, ErrScopeDestroyed):
 		level = slog.LevelDebug // names from rows may be made up
 	}
 	if e.highest == 0 {
@@ -224,7 +224,7 @@ func unanswered(err error) bool {
 
 // class is the sentinel of an error, for logs.
 func class(err error) string {
-	for _, c := range append(kmsErrors(), ErrStoreUnavailable, ErrScopeNotFound, ErrRollback) {
+	for _, c := range append(kmsErrors(), ErrStoreUnavailable, ErrScopeNotFound, ErrScopeDestroyed, ErrRollback) {
 		if errors.Is(err, c) {
 			return c.Error()
 		}

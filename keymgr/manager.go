@@ -73,6 +73,7 @@ func (m *Manager) Close() error {
 //
 //   - ErrUnknownDomain, ErrNoTenant, ErrInvalidScope, ErrClosed
 //   - ErrScopeNotFound: the scope was never made, or is gone
+//   - ErrScopeDestroyed: its keys were destroyed
 //   - ErrKMSDenied, ErrKEKNotAllowed, ErrKeysetInvalid, ErrRollback: refused;
 //     what was cached is dropped
 //   - ErrKMSUnavailable, ErrStoreUnavailable: no answer, and nothing cached

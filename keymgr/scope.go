@@ -15,8 +15,8 @@ const (
 // "medical", and a tenant, which is "" where the domain's keys are not per
 // tenant.
 type Scope struct {
-	Domain string // [a-z][a-z0-9_-]{0,62}
-	Tenant string // [A-Za-z0-9._:-]{1,128}, or ""
+	Domain string `json:"domain"`           // [a-z][a-z0-9_-]{0,62}
+	Tenant string `json:"tenant,omitempty"` // [A-Za-z0-9._:-]{1,128}, or ""
 }
 
 // Validate returns ErrInvalidScope if a name breaks its rule.
