@@ -79,7 +79,7 @@ func (m *Manager) DestroyScope(ctx context.Context, s Scope, reason string) (Rec
 	if err != nil {
 		return Receipt{}, err
 	}
-	m.cfg.Logger.Warn("keymgr: scope destroyed", "scope", e.label, "version", r.Version,
+	m.cfg.Logger.Info("keymgr: scope destroyed", "scope", e.label, "version", r.Version,
 		"authenticated", receipt.Authenticated, "actor", receipt.Actor, "reason", reason)
 	m.Evict(s)
 	return receipt, nil

@@ -4,7 +4,10 @@
 //	fieldcrypt keys migrate                      make the tables
 //	fieldcrypt keys create medical --kek URI     make the keysets of a domain
 //	fieldcrypt keys list                         see what there is
+//	fieldcrypt keys add medical --kek URI        give it a new key, and so on:
+//	fieldcrypt keys promote, disable, enable, destroy
 //	fieldcrypt keys rewrap medical --kek URI     move to another KMS key
+//	fieldcrypt keys destroy-scope notes/acme     destroy all keys of a tenant
 //
 // Each command explains itself with --help. Secrets are never arguments: the
 // password of the database comes from FIELDCRYPT_DATABASE_URL or from where

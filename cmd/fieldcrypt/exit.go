@@ -87,6 +87,14 @@ func classify(err error) (code int, cure string) {
 		return exitRefused, "nothing was changed; `fieldcrypt keys show` shows it, and `keys create --if-missing` passes over it"
 	case is(keymgr.ErrScopeNotFound):
 		return exitRefused, "`fieldcrypt keys list` shows the scopes that there are, `fieldcrypt keys create` makes one"
+	case is(keymgr.ErrScopeDestroyed):
+		return exitRefused, "its name is spent; the receipt is in fieldcrypt_key_events, in the detail of the event scope-destroyed"
+	case is(keymgr.ErrUnknownKey):
+		return exitRefused, "`fieldcrypt keys show` shows the keys of a scope with their ids"
+	case is(keymgr.ErrKeyState):
+		return exitRefused, "nothing was changed; `fieldcrypt keys show` shows in which state a key is, and since when"
+	case is(keymgr.ErrKeyInUse):
+		return exitRefused, "nothing was changed; give the migrator's proof with --proof, or say with --override why it may go without"
 	case is(keymgr.ErrKMSDenied):
 		return exitRefused, "the KMS key must be enabled, and its policy or a grant must allow you kms:GenerateDataKey, kms:Encrypt, kms:Decrypt and, to rewrap, kms:ReEncryptFrom and kms:ReEncryptTo (`aws sts get-caller-identity` tells who you are)"
 	case is(keymgr.ErrKEKNotAllowed):
