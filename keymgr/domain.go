@@ -34,7 +34,7 @@ func (m *Manager) entry(s Scope) (*entry, error) {
 }
 
 func (m *Manager) entryOf(s Scope, d Domain) *entry {
-	e := &entry{scope: s, domain: d, label: label(s, d.TenantContext), highest: m.cfg.MinVersions[s]}
+	e := &entry{scope: s, domain: d, label: label(s, d.TenantContext), highest: max(m.cfg.MinVersions[s], m.floors.of(s))}
 	e.unknown.reset(m.cfg.Now())
 	kept, _ := m.entries.LoadOrStore(s, e)
 	return kept.(*entry)
