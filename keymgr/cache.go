@@ -18,6 +18,7 @@ type entry struct {
 	cached  atomic.Pointer[opened] // nil: cold
 	used    atomic.Bool            // since the hand of the clock last came by
 	unknown unknownIDs
+	pace    *pace // of its KMS calls; nil: none
 
 	mu      sync.Mutex
 	opening *opening // nil: none under way
@@ -241,7 +242,7 @@ func unanswered(err error) bool {
 
 // class is the sentinel of an error, for logs.
 func class(err error) string {
-	for _, c := range append(kmsErrors(), ErrStoreUnavailable, ErrScopeNotFound, ErrRollback) {
+	for _, c := range append(kmsErrors(), ErrStoreUnavailable, ErrScopeNotFound, ErrRollback, ErrConflict, ErrConfig, ErrInvalidScope) {
 		if errors.Is(err, c) {
 			return c.Error()
 		}
