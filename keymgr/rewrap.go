@@ -90,7 +90,7 @@ func (m *Manager) rewrapEntry(ctx context.Context, e *entry, run *rewrapRun, res
 		return nil, nil
 	case run.DryRun:
 		res.Outcome = RewrapPlanned
-		return nil, w.explain(ctx, res, w.try(ctx, len(res.Moved) > 0))
+		return nil, w.explain(ctx, res, w.try(ctx, res))
 	}
 	keys, err := w.do(ctx, res)
 	if err != nil {
@@ -193,6 +193,11 @@ func (w *rewrapping) takeOver(ctx context.Context, k KEK, res *RewrapResult) (wr
 	var answers []error
 	for _, a := range attempts(w.sources, w.r) {
 		if !ok || !to.CanRewrap(a.kek) || a.after != nil && !errors.Is(*a.after, ErrKEKNotAllowed) {
+			continue
+		}
+		if a.after == nil && res.hasMoved(a.kek) { // as it has answered before
+			*a.answer = fmt.Errorf("%w: scope %s: another key than %s has wrapped it", ErrKEKNotAllowed, w.e.label, a.kek.URI())
+			answers = append(answers, *a.answer)
 			continue
 		}
 		err := w.m.inKMS(ctx, w.e, k, func(ctx context.Context) (err error) {

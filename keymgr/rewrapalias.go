@@ -35,10 +35,13 @@ func (w *rewrapping) moved(ctx context.Context, must bool) (list []MovedAlias, e
 // noteMoved adds a KEK that has answered that it did not wrap what it should have.
 func (w *rewrapping) noteMoved(ctx context.Context, k KEK, res *RewrapResult) {
 	t := w.run.aliases.target(ctx, w.m, w.e, k)
-	known := slices.ContainsFunc(res.Moved, func(a MovedAlias) bool { return a.KEK == k.URI() })
-	if t.alias && !known {
+	if t.alias && !res.hasMoved(k) {
 		res.Moved = append(res.Moved, MovedAlias{KEK: k.URI(), Now: t.uri})
 	}
+}
+
+func (res *RewrapResult) hasMoved(k KEK) bool {
+	return slices.ContainsFunc(res.Moved, func(a MovedAlias) bool { return a.KEK == k.URI() })
 }
 
 // probe asks the KMS whether k opens a wrap, in the way that the run allows.
@@ -67,7 +70,8 @@ func (w *rewrapping) reencrypt(ctx context.Context, k KEK, wrap Wrap) error {
 // try finds out what it can, without changing anything, of whether the re-wrap
 // would work: what the lists of KEKs tell, and what the KMS says where an alias
 // was moved.
-func (w *rewrapping) try(ctx context.Context, moved bool) error {
+func (w *rewrapping) try(ctx context.Context, res *RewrapResult) error {
+	moved := len(res.Moved) > 0
 	candidates := attempts(w.sources, w.r)
 	if len(candidates) == 0 {
 		listed := make([]string, len(w.sources))
@@ -93,7 +97,7 @@ func (w *rewrapping) try(ctx context.Context, moved bool) error {
 				ErrKEKNotAllowed, w.e.label, k.URI(), strings.Join(kekURIs(w.r.Wraps), " "))
 		}
 		if moved {
-			if _, err := w.takeOver(ctx, k, &RewrapResult{}); err != nil {
+			if _, err := w.takeOver(ctx, k, res); err != nil {
 				return err
 			}
 		}
