@@ -5,6 +5,7 @@
 //	fieldcrypt keys create medical --kek URI     make the keysets of a domain
 //	fieldcrypt keys list                         see what there is
 //	fieldcrypt keys rewrap medical --kek URI     move to another KMS key
+//	fieldcrypt keys rewrap --all --kek URI       and with every tenant
 //
 // Each command explains itself with --help. Secrets are never arguments: the
 // password of the database comes from FIELDCRYPT_DATABASE_URL or from where
@@ -16,6 +17,7 @@
 //	 1  failed for a reason that has no class of its own
 //	 2  incomplete: interrupted, or the database or the KMS did not answer;
 //	    the same command, run again, goes on
+//	 3  done, but for some that failed and are named
 //	 4  refused: by the KMS, or because of what the database holds
 //	64  wrong use: the command cannot work as it was given
 //
