@@ -208,9 +208,11 @@ func (m *Manager) drop(e *entry, err error) (report func()) {
 	case errors.Is(err, ErrScopeNotFound):
 		level = slog.LevelDebug // names from rows may be made up
 	}
-	if e.highest == 0 {
-		// Never opened: names that are made up must not fill the memory.
+	if e.highest == 0 || e.domain.PerTenant && !e.listed {
+		// Never opened, or not since it was evicted: names that are made up, and
+		// tenants that are refused, must not fill the memory.
 		e.gone = true
+		m.floors.raise(e.scope, e.highest)
 		m.entries.Delete(e.scope)
 	}
 	return func() {

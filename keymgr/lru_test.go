@@ -182,6 +182,27 @@ func TestEvictionDuringARefresh(t *testing.T) {
 	})
 }
 
+func TestRefusedTenantsDoNotFillTheMemory(t *testing.T) {
+	f := newFixture(t, bound(2))
+	f.createTenants(20)
+	for i := range 20 {
+		f.keys(tenant(i))
+	}
+	f.kek.Deny()
+	for i := range 20 {
+		f.Evict(tenant(i))
+		_, err := f.Manager.Keys(t.Context(), tenant(i))
+		mustBe(t, "Keys", err, keymgr.ErrKMSDenied)
+	}
+	if n := f.Entries(); n > 3 {
+		t.Errorf("the Manager remembers %d scopes", n)
+	}
+	f.kek.Recover()
+	f.store.Lie(func(r *keymgr.Record) { r.Version = 0 })
+	_, err := f.Manager.Keys(t.Context(), tenant(3))
+	mustBe(t, "Keys of what was rolled back", err, keymgr.ErrRollback)
+}
+
 func TestCreatedAndChangedScopesAreInTheBound(t *testing.T) {
 	f := newFixture(t, bound(2))
 	for i := range 6 {
@@ -202,5 +223,64 @@ func TestNegativeMaxOpenScopes(t *testing.T) {
 	_, err := keymgr.Open(t.Context(), f.config(bound(-1)))
 	if !errors.Is(err, keymgr.ErrConfig) {
 		t.Error(err)
+	}
+}
+
+// Readers of more tenants than may be open, refreshes, changes and re-wraps, all
+// at once: what was ever sealed stays readable.
+func TestHammerOfEvictions(t *testing.T) {
+	const tenants, max = 6, 2
+	short := func(cfg *keymgr.Config) { cfg.CacheTTL, cfg.MaxStale = time.Millisecond, time.Hour }
+	f := newFixture(t, bound(max), short)
+	f.createTenants(tenants)
+	var first [tenants]uint32
+	for i := range first {
+		first[i] = f.keys(tenant(i)).Primary().ID()
+	}
+	stop := make(chan struct{})
+	var readers, writers sync.WaitGroup
+	for w := range 8 {
+		readers.Go(func() {
+			var scopes [tenants]*keymgr.ScopeKeys
+			for i := range scopes {
+				scopes[i] = f.ForScope(tenant(i))
+			}
+			for n := w; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				i := n % tenants
+				k, err := scopes[i].KeysFor(context.Background(), first[i])
+				if err != nil || k.Scope() != tenant(i) {
+					t.Errorf("%v: %v", tenant(i), err)
+					return
+				}
+				if n := f.OpenScopes(); n > max {
+					t.Errorf("%d scopes are open", n)
+				}
+			}
+		})
+	}
+	for i := range tenants {
+		writers.Go(func() {
+			for range 5 {
+				if _, err := f.AddKey(context.Background(), tenant(i), keymgr.Seal); err != nil && !errors.Is(err, keymgr.ErrConflict) {
+					t.Error(err)
+				}
+				if err := f.Rewrap(context.Background(), tenant(i)); err != nil && !errors.Is(err, keymgr.ErrConflict) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	writers.Wait()
+	close(stop)
+	readers.Wait()
+	for i := range tenants {
+		if k := f.keys(tenant(i)); k.Version() != 6 {
+			t.Errorf("%v: version %d, want 6", tenant(i), k.Version())
+		}
 	}
 }

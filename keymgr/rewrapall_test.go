@@ -323,7 +323,6 @@ func (conflicting) SwapWraps(context.Context, keymgr.Scope, uint64, []keymgr.Wra
 func TestRewrapAllOfThousandsOfTenants(t *testing.T) {
 	const n = 3000
 	f := newMoveFixture(t, n)
-	m := f.operator()
 	var underWay, most atomic.Int32
 	to := unkind{f.to, func(keymgr.Scope) error {
 		now := underWay.Add(1)
@@ -332,7 +331,7 @@ func TestRewrapAllOfThousandsOfTenants(t *testing.T) {
 		}
 		return nil
 	}}
-	m = f.open(lazy, withAllKEKs([]keymgr.KEK{to}, f.from))
+	m := f.open(lazy, withAllKEKs([]keymgr.KEK{to}, f.from))
 	report, err := m.RewrapAll(t.Context(), keymgr.RewrapOptions{Concurrency: 16})
 	if err != nil || report.Rewrapped != n+1 || most.Load() > 16 {
 		t.Errorf("%+v, %v; %d at once", report, err, most.Load())

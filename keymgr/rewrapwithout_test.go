@@ -183,10 +183,9 @@ func (s forgetful) Load(ctx context.Context, scope keymgr.Scope) (keymgr.Record,
 
 func TestCloseEndsARewrapAll(t *testing.T) {
 	f := newMoveFixture(t, 30)
-	m := f.operator()
 	arrived := make(chan struct{})
 	to := unkind{f.to, func(keymgr.Scope) error { arrived <- struct{}{}; return nil }}
-	m = f.open(lazy, withAllKEKs([]keymgr.KEK{to}, f.from))
+	m := f.open(lazy, withAllKEKs([]keymgr.KEK{to}, f.from))
 	defer f.to.Block()()
 	result := make(chan error)
 	go func() {
