@@ -58,6 +58,9 @@ var (
 	// ErrKeyIDTaken: a new key drew an id that the store has seen before; the
 	// Manager draws again.
 	ErrKeyIDTaken = errors.New("keymgr: key id was used before")
+	// ErrRewrapFailed: some scopes of a RewrapAll failed; its report names them
+	// and why, and their old wraps have stayed.
+	ErrRewrapFailed = errors.New("keymgr: scopes were not rewrapped")
 	// ErrKeyState: the key's state does not allow the change that was asked.
 	ErrKeyState = errors.New("keymgr: key state does not allow this")
 	// ErrKeyInUse: data or an instance may still use the key: its [Proof] is

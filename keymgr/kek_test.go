@@ -62,6 +62,7 @@ func mustBeOneClass(t *testing.T, err error) {
 		keymgr.ErrKMSUnavailable, keymgr.ErrStoreUnavailable, keymgr.ErrKeysetInvalid, keymgr.ErrRollback,
 		keymgr.ErrUnknownKey, keymgr.ErrKeyDisabled, keymgr.ErrKeyIDTaken, keymgr.ErrKeyState,
 		keymgr.ErrKeyInUse, keymgr.ErrScopeDestroyed,
+		keymgr.ErrRewrapFailed,
 	} {
 		if errors.Is(err, class) {
 			n++

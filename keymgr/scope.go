@@ -1,6 +1,7 @@
 package keymgr
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -62,4 +63,9 @@ func clip(s string) string {
 		return s[:MaxDomainLen+1] + "…"
 	}
 	return s
+}
+
+// compare orders scopes as a [Store] lists them.
+func (s Scope) compare(other Scope) int {
+	return cmp.Or(cmp.Compare(s.Domain, other.Domain), cmp.Compare(s.Tenant, other.Tenant))
 }

@@ -13,11 +13,12 @@ import (
 	"github.com/fieldcrypt/go/keymgr"
 )
 
-// Exit codes. 3 (some rows failed) and 5 (lease lost) are those of migrations.
+// Exit codes. 5 (lease lost) is that of migrations.
 const (
 	exitDone       = 0
 	exitFailed     = 1
 	exitIncomplete = 2
+	exitFailures   = 3
 	exitRefused    = 4
 	exitUsage      = 64 // EX_USAGE of sysexits.h
 )
@@ -81,6 +82,8 @@ func classify(err error) (code int, cure string) {
 	switch {
 	case errors.As(err, &refusedError{}):
 		return exitRefused, ""
+	case is(keymgr.ErrRewrapFailed):
+		return exitFailures, "each is named above and has kept its old wraps: mend the cause and run the same command again, which passes over what is done"
 	case is(keymgr.ErrConfig), is(keymgr.ErrInvalidScope):
 		return exitUsage, ""
 	case is(keymgr.ErrScopeExists):
@@ -114,6 +117,8 @@ func classify(err error) (code int, cure string) {
 }
 
 var urlPassword = regexp.MustCompile(`(://[^\s:@/]*):[^\s@]*@`)
+
+func rewrapFailed(err error) bool { return errors.Is(err, keymgr.ErrRewrapFailed) }
 
 // withoutPasswords is the last line of defence: nothing here puts the URL of a
 // database into an error, and drivers leave passwords out.
