@@ -71,7 +71,7 @@ func TestScopesThatAreUsedStayOpen(t *testing.T) {
 func TestOpenScopesNeverExceedTheBound(t *testing.T) {
 	for _, max := range []int{1, 3, 16} {
 		t.Run(fmt.Sprint(max), func(t *testing.T) {
-			const tenants, uses = 40, 200
+			const tenants, uses = 40, 60
 			f := newFixture(t, bound(max))
 			f.createTenants(tenants)
 			var wg, watch sync.WaitGroup
