@@ -55,6 +55,11 @@ var (
 	// ErrKeyIDTaken: a new key drew an id that the store has seen before; the
 	// Manager draws again.
 	ErrKeyIDTaken = errors.New("keymgr: key id was used before")
+	// ErrInstancesBehind: some running instance may still serve keysets without
+	// the key; the text names them, and from when on the key's age alone suffices.
+	ErrInstancesBehind = errors.New("keymgr: instances are behind")
+	// ErrUnknownInstance: the store knows no instance of this id.
+	ErrUnknownInstance = errors.New("keymgr: unknown instance")
 	// ErrKeyState: the key's state does not allow the change that was asked.
 	ErrKeyState = errors.New("keymgr: key state does not allow this")
 )
