@@ -17,6 +17,8 @@ type Store struct {
 	records map[keymgr.Scope]keymgr.Record
 	events  []keymgr.Event
 	keyIDs  map[uint32]bool // every id that was ever added
+
+	instances map[string]*instance
 }
 
 // New returns an empty Store.

@@ -15,6 +15,19 @@
 // that concurrent writers wait for each other as long as the busy_timeout of
 // the connection says: set one.
 //
+// A role of an application on Postgres needs no more than these; an operator
+// who creates and changes keys needs INSERT and UPDATE on all four, and DELETE on
+// fieldcrypt_keyset_wraps (an application too, where it makes scopes itself,
+// keymgr.Domain.AutoCreate):
+//
+//	GRANT SELECT ON fieldcrypt_keysets, fieldcrypt_keyset_wraps, fieldcrypt_key_events TO app;
+//	GRANT SELECT, INSERT, UPDATE, DELETE ON fieldcrypt_instances TO app;
+//
 // Times are those of the process that writes, in UTC and microseconds. They
-// are for people: nothing is decided by them.
+// are for people: nothing is decided by them. Not so in fieldcrypt_instances, by
+// which promotion of keys is decided: its times are the database's, and its clock
+// must not be set back while a promotion is waited for.
+//
+// On SQLite, where each write can cost a transaction of the application
+// SQLITE_BUSY_SNAPSHOT, instances report only when something has changed.
 package sqlstore
