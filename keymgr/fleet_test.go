@@ -53,12 +53,17 @@ func newFleet(t *testing.T) *fleet {
 func (f *fleet) open(options ...func(*keymgr.Config)) *member {
 	f.t.Helper()
 	m := &member{t: f.t, store: &memberStore{Store: f.store}, kek: &memberKEK{KEK: f.kek}, log: &logBuffer{}}
-	cfg := (&fixture{t: f.t, log: m.log}).config(options...)
-	for name, d := range cfg.Domains {
-		d.KEKs = []keymgr.KEK{m.kek}
-		cfg.Domains[name] = d
+	cfg := (&fixture{t: f.t, log: m.log}).config(func(cfg *keymgr.Config) {
+		for name, d := range cfg.Domains {
+			d.KEKs = []keymgr.KEK{m.kek}
+			cfg.Domains[name] = d
+		}
+		cfg.Store = m.store
+	})
+	for _, o := range options {
+		o(&cfg)
 	}
-	cfg.Store = m.store
+	m.store = cfg.Store.(*memberStore)
 	var err error
 	if m.Manager, err = keymgr.Open(f.t.Context(), cfg); err != nil {
 		f.t.Fatalf("Open: %v", err)
@@ -121,6 +126,8 @@ type memberStore struct {
 	noReport, noVersions atomic.Bool
 	sparing              bool
 	reports              atomic.Int32
+	gone                 atomic.Pointer[keymgr.Scope]
+	leaveFails           bool
 
 	afterLoad      atomic.Pointer[func(keymgr.Scope)]
 	beforeVersions atomic.Pointer[func()]
@@ -138,6 +145,9 @@ func (s *memberStore) cut(err error) {
 func (s *memberStore) Load(ctx context.Context, scope keymgr.Scope) (keymgr.Record, error) {
 	if err := s.down.Load(); err != nil {
 		return keymgr.Record{}, *err
+	}
+	if gone := s.gone.Load(); gone != nil && *gone == scope {
+		return keymgr.Record{}, keymgr.ErrScopeNotFound
 	}
 	r, err := s.Store.Load(ctx, scope)
 	if do := s.afterLoad.Swap(nil); do != nil {
@@ -158,6 +168,9 @@ func (s *memberStore) Versions(ctx context.Context, scopes []keymgr.Scope) (keym
 	}
 	v, err := s.Store.Versions(ctx, scopes)
 	v.Sparing = s.sparing
+	if gone := s.gone.Load(); gone != nil {
+		delete(v.Current, *gone)
+	}
 	return v, err
 }
 
@@ -186,4 +199,11 @@ func (k *memberKEK) Unwrap(ctx context.Context, wrapped []byte, wc keymgr.WrapCo
 		return nil, keymgr.ErrKMSUnavailable
 	}
 	return k.KEK.Unwrap(ctx, wrapped, wc)
+}
+
+func (s *memberStore) Forget(ctx context.Context, id string) error {
+	if s.leaveFails {
+		return keymgr.ErrStoreUnavailable
+	}
+	return s.Store.Forget(ctx, id)
 }
