@@ -124,6 +124,7 @@ func (m *Manager) run(ctx context.Context, e *entry, f *opening, floor uint64) {
 //
 // An opening that is overtaken while it is under way opens again.
 func (m *Manager) try(ctx context.Context, e *entry, f *opening, floor uint64) (err error) {
+	last := uint64(0)
 	for tries := 1; ; tries++ {
 		began := m.cfg.Now()
 		keys, err := m.open(ctx, e, floor)
@@ -136,6 +137,9 @@ func (m *Manager) try(ctx context.Context, e *entry, f *opening, floor uint64) (
 		if !errors.Is(err, errOvertaken) {
 			return err
 		}
+		if keys.version > last {
+			last, tries = keys.version, 0 // somebody is changing the scope
+		}
 		if tries == maxTries {
 			f.value, err = m.settle(e, f, nil, fmt.Errorf("scope %s: %w: %w", e.label, ErrStoreUnavailable, err), began)
 			return err
@@ -146,8 +150,9 @@ func (m *Manager) try(ctx context.Context, e *entry, f *opening, floor uint64) (
 	}
 }
 
-// maxTries bounds how often an opening that was overtaken opens again.
-const maxTries = 3
+// maxTries bounds how often an opening that was overtaken opens again without
+// finding a newer version.
+const maxTries = 2
 
 var errOvertaken = errors.New("a newer version was stored meanwhile, or the opening took longer than keys may serve")
 

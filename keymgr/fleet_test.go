@@ -131,7 +131,10 @@ type memberStore struct {
 
 	afterLoad      atomic.Pointer[func(keymgr.Scope)]
 	beforeVersions atomic.Pointer[func()]
-	beforeReport   atomic.Pointer[func()]
+	beforeReport   atomic.Pointer[func(context.Context)]
+	afterSwap      atomic.Pointer[func()]
+	loseAnswer     atomic.Bool   // of reports
+	ahead          atomic.Uint64 // of the stored versions, in what Versions tells
 }
 
 func (s *memberStore) cut(err error) {
@@ -168,6 +171,9 @@ func (s *memberStore) Versions(ctx context.Context, scopes []keymgr.Scope) (keym
 	}
 	v, err := s.Store.Versions(ctx, scopes)
 	v.Sparing = s.sparing
+	for scope := range v.Current {
+		v.Current[scope] += s.ahead.Load()
+	}
 	if gone := s.gone.Load(); gone != nil {
 		delete(v.Current, *gone)
 	}
@@ -177,7 +183,7 @@ func (s *memberStore) Versions(ctx context.Context, scopes []keymgr.Scope) (keym
 func (s *memberStore) Report(ctx context.Context, r keymgr.InstanceReport) error {
 	s.reports.Add(1)
 	if do := s.beforeReport.Swap(nil); do != nil {
-		(*do)()
+		(*do)(ctx)
 	}
 	if err := s.down.Load(); err != nil {
 		return *err
@@ -185,7 +191,11 @@ func (s *memberStore) Report(ctx context.Context, r keymgr.InstanceReport) error
 	if s.noReport.Load() {
 		return keymgr.ErrStoreUnavailable
 	}
-	return s.Store.Report(ctx, r)
+	err := s.Store.Report(ctx, r)
+	if s.loseAnswer.Load() {
+		return keymgr.ErrStoreUnavailable
+	}
+	return err
 }
 
 // memberKEK is a member's way to the KMS.
@@ -206,4 +216,12 @@ func (s *memberStore) Forget(ctx context.Context, id string) error {
 		return keymgr.ErrStoreUnavailable
 	}
 	return s.Store.Forget(ctx, id)
+}
+
+func (s *memberStore) SwapWraps(ctx context.Context, scope keymgr.Scope, version uint64, old, new []keymgr.Wrap, events []keymgr.Event) error {
+	err := s.Store.SwapWraps(ctx, scope, version, old, new, events)
+	if do := s.afterSwap.Swap(nil); do != nil {
+		(*do)()
+	}
+	return err
 }

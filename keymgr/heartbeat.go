@@ -62,7 +62,7 @@ func (m *Manager) register(ctx context.Context) error {
 		err = m.report(ctx, now)
 	}
 	if err != nil {
-		return fmt.Errorf("%w (an instance that does not report would make it unsafe to promote keys: make the table fieldcrypt_instances with sqlstore.Migrate or `fieldcrypt keys migrate`, and GRANT SELECT, INSERT, UPDATE, DELETE on it to this role)", err)
+		return fmt.Errorf("%w (an instance that does not report makes it unsafe to promote keys: make the table fieldcrypt_instances with sqlstore.Migrate or `fieldcrypt keys migrate`, and GRANT SELECT, INSERT, UPDATE, DELETE on it to this role; Config.Heartbeat says how to go without)", err)
 	}
 	return nil
 }
@@ -138,9 +138,8 @@ func (m *Manager) heartbeat(ctx context.Context) error {
 		return ctx.Err()
 	}
 	err = m.report(ctx, first)
-	if errors.Is(err, ErrUnknownInstance) { // forgotten: the other rows are gone too
-		m.reporter.full = true
-		err = m.report(ctx, first)
+	if errors.Is(err, ErrUnknownInstance) {
+		err = m.report(ctx, first) // forgotten, with all its rows: the next report is full
 	}
 	return err
 }

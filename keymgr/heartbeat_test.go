@@ -1,6 +1,7 @@
 package keymgr_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -126,18 +127,43 @@ func TestOpeningThatTookLongerThanKeysServe(t *testing.T) {
 func TestChangeThatWasOvertakenIsNotCached(t *testing.T) {
 	inFleet(t, func(t *testing.T, f *fleet) {
 		operator, a := f.open(lazy), f.open()
-		stopped, goOn := a.stopAfterLoad(medical)
-		defer goOn()
-		done := make(chan error, 1)
-		go func() { done <- a.Rewrap(t.Context(), medical) }() // version 1, and then it notes it
-		<-stopped
-		id := operator.add(medical, keymgr.Index)
-		beat()
-		goOn()
-		mustBe(t, "Rewrap", <-done, keymgr.ErrConflict)
+		var id uint32
+		meanwhile := func() { // when it has been made, and not yet been noted
+			id = operator.add(medical, keymgr.Index)
+			beat()
+			a.Evict(medical)
+		}
+		a.store.afterSwap.Store(&meanwhile)
+		mustBe(t, "Rewrap", a.Rewrap(t.Context(), medical), nil)
 		if !a.searches(medical, id) {
 			t.Error("an overtaken change left the keys of before in the cache")
 		}
+	})
+}
+
+// The store holds less than the last heartbeat has read there.
+func TestStoreThatGoesBack(t *testing.T) {
+	inFleet(t, func(t *testing.T, f *fleet) {
+		a := f.open()
+		stopped, goOn := a.stopAfterLoad(acme)
+		defer goOn()
+		done := make(chan error, 1)
+		go func() {
+			_, err := a.Keys(t.Context(), acme)
+			done <- err
+		}()
+		<-stopped
+		a.store.ahead.Store(7)
+		beat()
+		before := f.kek.Calls().Unwrap
+		goOn()
+		mustBe(t, "Keys", <-done, keymgr.ErrStoreUnavailable)
+		if got := f.kek.Calls().Unwrap - before; got > 4 {
+			t.Errorf("%d KMS calls", got)
+		}
+		a.store.ahead.Store(0)
+		beat()
+		mustKeys(t, a.Manager, acme)
 	})
 }
 
@@ -271,10 +297,13 @@ func TestReportWhoseAnswerIsLost(t *testing.T) {
 	inFleet(t, func(t *testing.T, f *fleet) {
 		a := f.open()
 		mustKeys(t, a.Manager, acme)
-		a.store.noReport.Store(true)
+		a.store.loseAnswer.Store(true)
 		beat()
+		if i := f.told(a); len(i.Scopes) != 2 {
+			t.Fatalf("told %+v", i)
+		}
 		a.Evict(acme)
-		a.store.noReport.Store(false)
+		a.store.loseAnswer.Store(false)
 		beat()
 		if i := f.told(a); len(i.Scopes) != 1 {
 			t.Errorf("told %+v", i)
@@ -286,9 +315,12 @@ func TestCloseWhileAHeartbeatIsUnderWay(t *testing.T) {
 	inFleet(t, func(t *testing.T, f *fleet) {
 		a := f.open()
 		reached, gate := make(chan struct{}), make(chan struct{})
-		do := func() {
+		do := func(ctx context.Context) {
 			close(reached)
 			<-gate
+			if err := ctx.Err(); err != nil {
+				t.Errorf("Close has cancelled the report, which may be written after the row is removed: %v", err)
+			}
 		}
 		a.store.beforeReport.Store(&do)
 		<-reached
