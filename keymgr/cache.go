@@ -3,6 +3,7 @@ package keymgr
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ type entry struct {
 	mu      sync.Mutex
 	opening *opening // nil: none under way
 	highest uint64   // version seen so far, kept when cold
+	stored  uint64   // version that the last heartbeat read; 0: none
 	gone    bool     // no longer the scope's entry
 	listed  bool     // in the ring of open scopes, or taken out of it
 }
@@ -123,17 +125,54 @@ func (m *Manager) run(ctx context.Context, e *entry, f *opening, floor uint64) {
 
 // try opens a scope once, and sets the value that the waiters of f get unless
 // there is an error.
+//
+// An opening that is overtaken while it is under way opens again.
 func (m *Manager) try(ctx context.Context, e *entry, f *opening, floor uint64) (err error) {
-	began := m.cfg.Now()
-	keys, err := m.open(ctx, e, floor)
-	if f.create && errors.Is(err, ErrScopeNotFound) {
-		if keys, err = m.create(ctx, e); errors.Is(err, ErrScopeExists) {
-			keys, err = m.open(ctx, e, floor) // another process was first
+	last := uint64(0)
+	for tries := 1; ; tries++ {
+		began := m.cfg.Now()
+		keys, err := m.open(ctx, e, floor)
+		if f.create && errors.Is(err, ErrScopeNotFound) {
+			if keys, err = m.create(ctx, e); errors.Is(err, ErrScopeExists) {
+				keys, err = m.open(ctx, e, floor) // another process was first
+			}
 		}
+		f.value, err = m.settle(e, f, keys, err, began)
+		if !errors.Is(err, errOvertaken) {
+			return err
+		}
+		if keys.version > last {
+			last, tries = keys.version, 0 // somebody is changing the scope
+		}
+		if tries == maxTries {
+			f.value, err = m.settle(e, f, nil, fmt.Errorf("scope %s: %w: %w", e.label, ErrStoreUnavailable, err), began)
+			return err
+		}
+		e = m.lock(e)
+		floor = e.highest
+		if e.opening == nil && e.cached.Load() == nil { // it was evicted meanwhile: this is the opening of its successor
+			e.opening = f
+		}
+		e.mu.Unlock()
 	}
-	f.value, err = m.settle(e, f, keys, err, began)
-	return err
 }
+
+// maxTries bounds how often an opening that was overtaken opens again without
+// finding a newer version.
+const maxTries = 2
+
+var errOvertaken = errors.New("a newer version was stored meanwhile, or the opening took longer than keys may serve")
+
+// overtaken reports whether keys must not serve any more, that an opening has
+// read which began some time ago: the last heartbeat has read of a newer version,
+// has not known of the opening, or may count as the last of an instance that was
+// gone meanwhile. The caller holds e.mu.
+func (e *entry) overtaken(keys *Keys, took, maxStale time.Duration) bool {
+	return e.gone || keys.version < max(e.highest, e.stored) || took >= max(maxStale, longOpening)
+}
+
+// longOpening is what no opening takes unless the process was stopped.
+const longOpening = time.Minute
 
 // settle puts the result of an opening into the cache, and returns what its
 // waiters get.
@@ -148,26 +187,26 @@ func (m *Manager) settle(e *entry, f *opening, keys *Keys, err error, began time
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	o := e.cached.Load()
+	if err == nil && o != nil && o.keys.version > keys.version && o.keys.version >= e.stored {
+		keys = o.keys // a change by this Manager has overtaken us
+	} else if err == nil && e.overtaken(keys, now.Sub(began), m.cfg.MaxStale) {
+		return nil, errOvertaken
+	}
 	current := e.opening == f // not so if the scope was evicted meanwhile
 	if current {
 		e.opening = nil
 	}
-	o := e.cached.Load()
 	switch {
 	case err == nil:
 		e.highest = max(e.highest, keys.version)
-		if o != nil && o.keys.version > keys.version {
-			return o.keys, nil // a change by this Manager has overtaken us
-		}
-		if current {
+		if current && (o == nil || o.keys != keys) {
 			report = m.keep(e, keys, began, &room)
-		} else if e.gone {
-			report = func() { m.raiseFloor(e.scope, keys.version) }
 		}
 		return keys, nil
 	case m.closing.Err() != nil:
 		return nil, ErrClosed
-	case o != nil && now.Before(o.deadAt) && unanswered(err):
+	case o != nil && now.Before(o.deadAt) && m.trusted() > 0 && unanswered(err):
 		f.missed = err
 		if current {
 			e.cached.Store(m.extended(o, now))
@@ -231,7 +270,10 @@ func (m *Manager) note(e *entry, keys *Keys, began time.Time) {
 		room = m.makeRoom(e)
 	}
 	defer e.mu.Unlock()
-	e.highest = max(e.highest, keys.version)
+	if keys.version < max(e.highest, e.stored) {
+		return // another change has come after it
+	}
+	e.highest = keys.version
 	if o := e.cached.Load(); o == nil || o.keys.version <= keys.version {
 		report = m.keep(e, keys, began, &room)
 	}

@@ -17,22 +17,6 @@ func (m *Manager) AddKey(ctx context.Context, s Scope, p Purpose) (keyID uint32,
 	})
 }
 
-// PromoteKey makes a pending or active key the primary, which writes.
-//
-// A process that still has the keysets of before would not find what the new
-// index key writes. So the key must be older than any process's cache can be:
-// Config.MaxStale plus Config.CacheTTL, of which this Manager's must be the
-// largest in use. Clocks of processes may differ by less than CacheTTL.
-// ErrKeyState if the key is younger, or in another state; ErrUnknownKey;
-// ErrConflict if the scope is changed meanwhile.
-func (m *Manager) PromoteKey(ctx context.Context, s Scope, p Purpose, keyID uint32) error {
-	age := m.cfg.MaxStale + m.cfg.CacheTTL
-	_, err := m.change(ctx, s, p, "keymgr: key promoted", func(d *draft) (uint32, error) {
-		return keyID, d.promote(p, keyID, d.now.Add(-age))
-	})
-	return err
-}
-
 // change replaces the stored version of a scope by what edit makes of it, and
 // returns the key that edit names.
 func (m *Manager) change(ctx context.Context, s Scope, p Purpose, done string, edit func(*draft) (uint32, error)) (keyID uint32, err error) {

@@ -21,7 +21,8 @@ type Config struct {
 	Domains map[string]Domain
 	// Lazy makes Open load nothing; scopes are then opened at first use. For
 	// operators' tools, which create, re-wrap and rotate: an application wants
-	// to fail at its start.
+	// to fail at its start. It does not report as an instance, so promotion of
+	// keys does not wait for it.
 	Lazy bool
 
 	// CacheTTL is the bound of revocation: within it, opened keys are opened
@@ -44,6 +45,14 @@ type Config struct {
 	// Manager remembers the version, in some 30 bytes each, for [ErrRollback].
 	// An open scope of a few keys takes about 2.5 KB. Defaults to 10,000.
 	MaxOpenScopes int
+	// Heartbeat is the longest time between two reports of what this instance
+	// holds to the store, if that is an [InstanceStore] (one that writes sparingly
+	// is told less often). Within it, a change of the keysets by another process
+	// is seen. Defaults to 15 seconds, or a quarter of MaxStale + CacheTTL if that
+	// is shorter, but not below 1 second. Negative: it does not report; then a key
+	// must only be promoted when it is older than MaxStale + CacheTTL of this
+	// Config, which others do not know.
+	Heartbeat time.Duration
 
 	// MinVersions are the lowest versions of scopes that are accepted
 	// ([ErrRollback]): what a Manager remembers while it runs, kept across
@@ -109,6 +118,7 @@ func (c Config) complete() (Config, error) {
 	if c.MaxOpenScopes == 0 {
 		c.MaxOpenScopes = defaultMaxOpenScopes
 	}
+	fill(&c.Heartbeat, defaultHeartbeat)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

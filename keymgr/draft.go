@@ -116,17 +116,16 @@ func (d *draft) take(p Purpose, m *keyset.Manager, id uint32, primary bool) (err
 // promote makes a key the primary of its keyset, which must have been added
 // at or before oldest: ErrUnknownKey or ErrKeyState.
 func (d *draft) promote(p Purpose, id uint32, oldest time.Time) error {
+	c, err := d.promotable(p, id)
+	if err != nil {
+		return err
+	}
+	if c.since.After(oldest) {
+		return fmt.Errorf("%w: key %d is too young: some instance may not have read it yet; promote it from %s on",
+			ErrKeyState, id, c.since.Add(d.now.Sub(oldest)).Format(time.RFC3339))
+	}
 	list := *d.info.list(p)
 	i := slices.IndexFunc(list, func(k keyInfo) bool { return k.ID == id })
-	switch {
-	case i < 0:
-		return fmt.Errorf("%w: the %s keyset of %s has no key %d", ErrUnknownKey, p, d.scope.Domain, id)
-	case list[i].State != StatePending && list[i].State != StateActive:
-		return fmt.Errorf("%w: key %d is %s: only a pending or active key can become primary", ErrKeyState, id, list[i].State)
-	case d.info.readableSince(p, id).After(oldest):
-		return fmt.Errorf("%w: key %d is too young: some instance may not have read it yet; promote it from %s on",
-			ErrKeyState, id, d.info.readableSince(p, id).Add(d.now.Sub(oldest)).Format(time.RFC3339))
-	}
 	if err := d.take(p, keyset.NewManagerFromHandle(*d.handle(p)), id, true); err != nil {
 		return err
 	}

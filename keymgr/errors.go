@@ -61,6 +61,11 @@ var (
 	// ErrRewrapFailed: some scopes of a RewrapAll failed; its report names them
 	// and why, and their old wraps have stayed.
 	ErrRewrapFailed = errors.New("keymgr: scopes were not rewrapped")
+	// ErrInstancesBehind: some running instance may still serve keysets without
+	// the key; the text names them, and from when on the key's age alone suffices.
+	ErrInstancesBehind = errors.New("keymgr: instances are behind")
+	// ErrUnknownInstance: the store knows no instance of this id.
+	ErrUnknownInstance = errors.New("keymgr: unknown instance")
 	// ErrKeyState: the key's state does not allow the change that was asked.
 	ErrKeyState = errors.New("keymgr: key state does not allow this")
 	// ErrKeyInUse: data or an instance may still use the key: its [Proof] is

@@ -1,5 +1,12 @@
 package keymgr
 
+import "context"
+
+// Behind is behind.
+func (m *Manager) Behind(ctx context.Context, s Scope, version uint64) ([]Instance, int, error) {
+	return m.behind(ctx, s, version)
+}
+
 // Entries counts the scopes that the Manager remembers.
 func (m *Manager) Entries() (n int) {
 	m.entries.Range(func(any, any) bool {

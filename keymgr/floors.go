@@ -38,15 +38,3 @@ func (f *floors) of(s Scope) uint64 {
 	defer f.mu.Unlock()
 	return f.seen[h]
 }
-
-// raiseFloor keeps in mind a version of a scope that was found by an opening
-// whose entry is gone meanwhile.
-func (m *Manager) raiseFloor(s Scope, version uint64) {
-	m.floors.raise(s, version)
-	if v, ok := m.entries.Load(s); ok {
-		e := v.(*entry)
-		e.mu.Lock()
-		e.highest = max(e.highest, version)
-		e.mu.Unlock()
-	}
-}

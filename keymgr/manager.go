@@ -17,6 +17,8 @@ type Manager struct {
 	entries  sync.Map // Scope to *entry
 	held     openScopes
 	floors   floors
+	reporter *reporter // nil: does not report as an instance
+	observed observations
 
 	closed  atomic.Bool
 	closing context.Context // ends when Close begins
@@ -29,6 +31,10 @@ type Manager struct {
 // tenant, unless cfg is Lazy. A scope that is missing is created if its domain
 // says AutoCreate, and is ErrScopeNotFound otherwise. A Config that cannot
 // work is ErrConfig.
+//
+// Where the store is an [InstanceStore], the Manager reports to it as an
+// instance, unless it is Lazy or Config.Heartbeat is negative; if it cannot, that
+// is ErrStoreUnavailable.
 func Open(ctx context.Context, cfg Config) (*Manager, error) {
 	ownClock := cfg.Now == nil
 	cfg, err := cfg.complete()
@@ -42,6 +48,10 @@ func Open(ctx context.Context, cfg Config) (*Manager, error) {
 	if cfg.Lazy {
 		return m, nil
 	}
+	if err := m.register(ctx); err != nil {
+		m.Close()
+		return nil, err
+	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Domains)) {
 		if cfg.Domains[name].PerTenant {
 			continue
@@ -51,15 +61,17 @@ func Open(ctx context.Context, cfg Config) (*Manager, error) {
 			return nil, err
 		}
 	}
+	m.startHeartbeats(ctx)
 	return m, nil
 }
 
 // Close drops all cached keys and waits for work in the background, which it
-// cancels. Every later call fails with ErrClosed. Keys that callers hold still
+// cancels, and then removes the instance's row from the store: close the database
+// after it. Every later call fails with ErrClosed. Keys that callers hold still
 // work. It always returns nil.
 func (m *Manager) Close() error {
 	m.mu.Lock()
-	m.closed.Store(true)
+	first := !m.closed.Swap(true)
 	m.mu.Unlock()
 	m.cancel()
 	m.work.Wait()
@@ -69,6 +81,9 @@ func (m *Manager) Close() error {
 	})
 	m.entries.Clear()
 	m.held.clear()
+	if first {
+		m.deregister()
+	}
 	return nil
 }
 

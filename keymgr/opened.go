@@ -21,11 +21,11 @@ type opened struct {
 // fresh is an opening that began at the given time. The moment of its refresh
 // is spread, so that neither scopes nor instances move in step.
 func (m *Manager) fresh(keys *Keys, began time.Time) *opened {
-	ttl := m.cfg.CacheTTL
+	ttl, limit := m.cfg.CacheTTL, m.cfg.Now().Add(m.trusted())
 	return &opened{
 		keys:      keys,
-		refreshAt: began.Add(spread(ttl, 0.75, 0.95)),
-		waitAt:    began.Add(ttl),
+		refreshAt: earlier(began.Add(spread(ttl, 0.75, 0.95)), limit),
+		waitAt:    earlier(began.Add(ttl), limit),
 		deadAt:    began.Add(m.cfg.MaxStale),
 	}
 }
@@ -38,12 +38,12 @@ const (
 // extended is o after an opening at the given time that was not answered:
 // it serves on, and tries again in the background after a pause that grows.
 func (m *Manager) extended(o *opened, now time.Time) *opened {
-	ttl := m.cfg.CacheTTL
+	ttl, limit := m.cfg.CacheTTL, earlier(o.deadAt, now.Add(m.trusted()))
 	pause := min(firstRetry<<min(o.failures, 10), lastRetry, ttl/4)
 	return &opened{
 		keys:      o.keys,
-		refreshAt: earlier(now.Add(spread(pause, 0.5, 1)), o.deadAt),
-		waitAt:    earlier(now.Add(ttl), o.deadAt),
+		refreshAt: earlier(now.Add(spread(pause, 0.5, 1)), limit),
+		waitAt:    earlier(now.Add(ttl), limit),
 		deadAt:    o.deadAt,
 		failures:  o.failures + 1,
 	}

@@ -18,7 +18,8 @@ type EventReader interface {
 	Events(ctx context.Context, s keymgr.Scope) ([]keymgr.Event, error)
 }
 
-// ExerciseStore is the conformance suite of [keymgr.Store]. Each call of open
+// ExerciseStore is the conformance suite of [keymgr.Store], and of
+// [keymgr.InstanceStore] for a store that is one. Each call of open
 // gives an empty store that is ready for use.
 func ExerciseStore(t *testing.T, open func(t *testing.T) keymgr.Store) {
 	t.Helper()
@@ -44,6 +45,13 @@ func ExerciseStore(t *testing.T, open func(t *testing.T) keymgr.Store) {
 		{"concurrent use of one key id has one winner", storeConcurrentKeyID},
 		{"concurrent Delete has one winner", storeConcurrentDelete},
 		{"Delete and Replace at once have one winner", storeConcurrentDeleteAndReplace},
+		{"instances come back as they reported", onInstances(instancesRoundTrip)},
+		{"instances report in full and in parts", onInstances(instancesChange)},
+		{"a forgotten instance does not come back in part", onInstances(instancesForget)},
+		{"the versions of many scopes are read at once", onInstances(instancesVersions)},
+		{"instances go by one clock, read before the versions", onInstances(instancesClock)},
+		{"a cancelled context changes no instance", onInstances(instancesCancelled)},
+		{"reports and Forget at once leave no half", onInstances(instancesRace)},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
 	}

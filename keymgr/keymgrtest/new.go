@@ -24,7 +24,8 @@ func NewPerTenant(t testing.TB, domains ...string) *keymgr.Manager {
 func open(t testing.TB, d keymgr.Domain, domains []string) *keymgr.Manager {
 	t.Helper()
 	d.KEKs = []keymgr.KEK{NewKEK(t.Name())}
-	cfg := keymgr.Config{Store: memstore.New(), Domains: map[string]keymgr.Domain{}}
+	// There are no other instances, and a test's clock may jump over any number of heartbeats.
+	cfg := keymgr.Config{Store: memstore.New(), Domains: map[string]keymgr.Domain{}, Heartbeat: -1}
 	for _, name := range domains {
 		cfg.Domains[name] = d
 	}

@@ -19,6 +19,7 @@ type Store struct {
 	keyIDs  map[uint32]bool // every id that was ever added
 
 	destroyed map[keymgr.Scope]bool // every scope with an EventScopeDestroyed
+	instances map[string]*instance
 }
 
 // New returns an empty Store.

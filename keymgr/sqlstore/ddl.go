@@ -12,6 +12,11 @@ type object struct{ name, ddl string }
 
 // The order of the columns, their names and the names of the tables are public:
 // operators query them, and later versions add to them.
+//
+// fieldcrypt_instances has a row per instance, with domain and tenant ” and what
+// is of the instance, and a row per scope that it holds, with the version and the
+// keys: those it can open and search with, as JSON lists, and those it writes with.
+// Its times are the database's. A scope's row counts only beside its instance's.
 var postgresSchema = []object{
 	{"fieldcrypt_keysets", `CREATE TABLE IF NOT EXISTS fieldcrypt_keysets (
 	domain     text COLLATE "C" NOT NULL,
@@ -47,6 +52,24 @@ var postgresSchema = []object{
 )`},
 	keyAddedIndex,
 	scopeIndex,
+	{"fieldcrypt_instances", `CREATE TABLE IF NOT EXISTS fieldcrypt_instances (
+	instance    text COLLATE "C" NOT NULL,
+	domain      text COLLATE "C" NOT NULL,
+	tenant      text COLLATE "C" NOT NULL,
+	seen_at     timestamptz NOT NULL,
+	host        text,
+	started_at  timestamptz,
+	checked_at  timestamptz,
+	max_age_ms  bigint,
+	interval_ms bigint,
+	version     bigint,
+	seal_keys   text,
+	index_keys  text,
+	seal_key    bigint,
+	index_key   bigint,
+	PRIMARY KEY (instance, domain, tenant)
+)`},
+	instanceScopeIndex,
 }
 
 var sqliteSchema = []object{
@@ -84,6 +107,24 @@ var sqliteSchema = []object{
 ) STRICT`},
 	keyAddedIndex,
 	scopeIndex,
+	{"fieldcrypt_instances", `CREATE TABLE IF NOT EXISTS fieldcrypt_instances (
+	instance    text NOT NULL,
+	domain      text NOT NULL,
+	tenant      text NOT NULL,
+	seen_at     text NOT NULL,
+	host        text,
+	started_at  text,
+	checked_at  text,
+	max_age_ms  integer,
+	interval_ms integer,
+	version     integer,
+	seal_keys   text,
+	index_keys  text,
+	seal_key    integer,
+	index_key   integer,
+	PRIMARY KEY (instance, domain, tenant)
+) STRICT`},
+	instanceScopeIndex,
 }
 
 // keyAddedIndex makes a key id unique over the whole store, for ever: events
@@ -95,6 +136,10 @@ var keyAddedIndex = object{"fieldcrypt_key_events_key_added",
 var scopeIndex = object{"fieldcrypt_key_events_scope",
 	`CREATE INDEX IF NOT EXISTS fieldcrypt_key_events_scope
 	ON fieldcrypt_key_events (domain, tenant, id)`}
+
+var instanceScopeIndex = object{"fieldcrypt_instances_scope",
+	`CREATE INDEX IF NOT EXISTS fieldcrypt_instances_scope
+	ON fieldcrypt_instances (domain, tenant)`}
 
 func schema(d Dialect) []object {
 	if d == Postgres {

@@ -15,13 +15,23 @@
 // that concurrent writers wait for each other as long as the busy_timeout of
 // the connection says: set one.
 //
-// Who opens scopes needs SELECT on fieldcrypt_keysets and
-// fieldcrypt_keyset_wraps; with SELECT on fieldcrypt_key_events too it hears of a
-// scope that was destroyed by keymgr.ErrScopeDestroyed, else by
-// keymgr.ErrScopeNotFound. Who makes scopes needs SELECT and INSERT on all three
-// and DELETE on the wraps; who changes them needs UPDATE on the keysets as well,
-// and who destroys them DELETE.
+// A role of an application on Postgres needs no more than these; an operator
+// who creates and changes keys needs INSERT and UPDATE on the keysets, wraps and
+// events as well, and DELETE on the wraps (an application too, where it makes
+// scopes itself, keymgr.Domain.AutoCreate); who destroys scopes, DELETE on the
+// keysets:
+//
+//	GRANT SELECT ON fieldcrypt_keysets, fieldcrypt_keyset_wraps, fieldcrypt_key_events TO app;
+//	GRANT SELECT, INSERT, UPDATE, DELETE ON fieldcrypt_instances TO app;
+//
+// Without SELECT on fieldcrypt_key_events a scope that was destroyed is
+// keymgr.ErrScopeNotFound in place of keymgr.ErrScopeDestroyed.
 //
 // Times are those of the process that writes, in UTC and microseconds. They
-// are for people: nothing is decided by them.
+// are for people: nothing is decided by them. Not so in fieldcrypt_instances, by
+// which promotion of keys is decided: its times are the database's, and its clock
+// must not be set back while a promotion is waited for.
+//
+// On SQLite, where each write can cost a transaction of the application
+// SQLITE_BUSY_SNAPSHOT, instances report only when something has changed.
 package sqlstore

@@ -18,7 +18,7 @@ func fail(ctx context.Context, where string, err error) error {
 	}
 	for _, decided := range []error{
 		keymgr.ErrInvalidScope, keymgr.ErrScopeNotFound, keymgr.ErrScopeDestroyed, keymgr.ErrScopeExists,
-		keymgr.ErrConflict, keymgr.ErrKeyIDTaken, keymgr.ErrKeysetInvalid,
+		keymgr.ErrConflict, keymgr.ErrKeyIDTaken, keymgr.ErrKeysetInvalid, keymgr.ErrUnknownInstance,
 	} {
 		if errors.Is(err, decided) {
 			return fmt.Errorf("sqlstore: %s: %w", where, err)
@@ -31,7 +31,17 @@ func fail(ctx context.Context, where string, err error) error {
 		return fmt.Errorf("sqlstore: %s: %w: no tables here, run sqlstore.Migrate (or look at the search_path): %w",
 			where, keymgr.ErrStoreUnavailable, err)
 	}
+	if forbidden(err) {
+		return fmt.Errorf("sqlstore: %s: %w: this role lacks a GRANT (see the documentation of package sqlstore): %w",
+			where, keymgr.ErrStoreUnavailable, err)
+	}
 	return fmt.Errorf("sqlstore: %s: %w: %w", where, keymgr.ErrStoreUnavailable, err)
+}
+
+// forbidden knows insufficient_privilege from Postgres.
+func forbidden(err error) bool {
+	var pg interface{ SQLState() string }
+	return errors.As(err, &pg) && pg.SQLState() == "42501"
 }
 
 // missingTable knows undefined_table from Postgres, whose drivers all have
