@@ -4,6 +4,7 @@
 //	fieldcrypt keys migrate                      make the tables
 //	fieldcrypt keys create medical --kek URI     make the keysets of a domain
 //	fieldcrypt keys list                         see what there is
+//	fieldcrypt keys instances                    see who runs, with which keys
 //	fieldcrypt keys rewrap medical --kek URI     move to another KMS key
 //
 // Each command explains itself with --help. Secrets are never arguments: the

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +17,9 @@ var needs = map[string][]string{
 	"keys list":   {"keys create medical --kek " + medical},
 	"keys show":   {"keys create medical notes/acme --kek " + medical},
 	"keys rewrap": {"keys create medical --kek " + medical},
+
+	"keys instances": {},
+	"keys forget":    {},
 }
 
 func TestEveryExampleRuns(t *testing.T) {
@@ -35,7 +40,18 @@ func TestEveryExampleRuns(t *testing.T) {
 					c.ok(strings.Fields(line)...)
 				}
 			}
+			key := "1122334455"
+			switch path {
+			case "keys forget":
+				c.exampleInstance("env.db")
+			case "keys promote":
+				c.ok("keys", "migrate")
+				key = fmt.Sprint(c.pendingKey("env.db", medical))
+			}
 			for _, args := range examples {
+				if i := slices.Index(args, "1122334455"); i >= 0 {
+					args[i] = key
+				}
 				c.ok(args...)
 			}
 		})

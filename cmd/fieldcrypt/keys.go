@@ -9,6 +9,9 @@ func newKeys() *cobra.Command {
 		newKeysCreate(),
 		newKeysList(),
 		newKeysShow(),
+		newKeysPromote(),
+		newKeysInstances(),
+		newKeysForget(),
 		newKeysRewrap(),
 	)
 }
