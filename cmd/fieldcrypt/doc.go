@@ -6,6 +6,7 @@
 //	fieldcrypt keys list                         see what there is
 //	fieldcrypt keys add medical --kek URI        give it a new key, and so on:
 //	fieldcrypt keys promote, disable, enable, destroy
+//	fieldcrypt keys instances                    see who runs, with which keys
 //	fieldcrypt keys rewrap medical --kek URI     move to another KMS key
 //	fieldcrypt keys rewrap --all --kek URI       and with every tenant
 //	fieldcrypt keys destroy-scope notes/acme     destroy all keys of a tenant

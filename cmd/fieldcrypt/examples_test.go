@@ -20,6 +20,8 @@ var needs = map[string][]string{
 	"keys rewrap": {"keys create medical --kek " + medical},
 	"keys add":    {"keys create medical --kek " + medical},
 
+	"keys instances":     {},
+	"keys forget":        {},
 	"keys destroy-scope": {"keys create notes/acme --kek " + medical},
 }
 
@@ -57,6 +59,9 @@ func TestEveryExampleRuns(t *testing.T) {
 				c.ok("keys", "migrate")
 				key = fmt.Sprint(c.oldKey("sqlite:env.db", medical, state))
 				c.writeProof("proof.json", c.proof("medical", key))
+			}
+			if path == "keys forget" {
+				c.exampleInstance("env.db")
 			}
 			for _, args := range examples {
 				for i, arg := range args {

@@ -104,6 +104,10 @@ func classify(err error) (code int, cure string) {
 		return exitRefused, "give the KEK under which the scope is wrapped now: `fieldcrypt keys show` names it"
 	case is(keymgr.ErrKeysetInvalid), is(keymgr.ErrRollback):
 		return exitRefused, "the stored keysets are damaged, or something other than fieldcrypt has changed them: compare the fieldcrypt_ tables with a backup"
+	case is(keymgr.ErrInstancesBehind):
+		return exitIncomplete, "`fieldcrypt keys instances` shows them; --wait waits for them"
+	case is(keymgr.ErrUnknownInstance):
+		return exitRefused, "`fieldcrypt keys instances` lists those that there are"
 	case is(keymgr.ErrConflict):
 		return exitIncomplete, "somebody else has changed the scope at the same time: look at it with `fieldcrypt keys show`, then run the command again"
 	case is(keymgr.ErrStoreUnavailable) && strings.Contains(err.Error(), "run sqlstore.Migrate"):

@@ -14,6 +14,8 @@ func newKeys() *cobra.Command {
 		newKeysDisable(),
 		newKeysEnable(),
 		newKeysDestroy(),
+		newKeysInstances(),
+		newKeysForget(),
 		newKeysRewrap(),
 		newKeysDestroyScope(),
 	)

@@ -13,9 +13,9 @@ func newKeysMigrate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "migrate",
 		Short: "Make the tables of wrapped keysets that are missing",
-		Long: `Make the tables fieldcrypt_keysets, fieldcrypt_keyset_wraps and
-fieldcrypt_key_events, if they are missing. It can run again at any time, and
-in many places at once. To run the statements yourself, see "keys ddl".`,
+		Long: `Make the tables fieldcrypt_keysets, fieldcrypt_keyset_wraps,
+fieldcrypt_key_events and fieldcrypt_instances, if they are missing. It can run
+again at any time, and in many places at once. To run the statements yourself, see "keys ddl".`,
 		Example: `  # on the database that ` + databaseVariable + ` names
   fieldcrypt keys migrate
 
