@@ -15,6 +15,9 @@ type Manager struct {
 	cfg      Config
 	ownClock bool     // cfg.Now is time.Now
 	entries  sync.Map // Scope to *entry
+	budget   budget
+	cold     coldScopes
+	counts   counts
 
 	closed  atomic.Bool
 	closing context.Context // ends when Close begins
@@ -33,7 +36,7 @@ func Open(ctx context.Context, cfg Config) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Manager{cfg: cfg, ownClock: ownClock}
+	m := &Manager{cfg: cfg, ownClock: ownClock, budget: budget{perSecond: cfg.KMSRate}}
 	m.closing, m.cancel = context.WithCancel(context.Background())
 	if cfg.Lazy {
 		return m, nil
@@ -110,5 +113,6 @@ func (m *Manager) Evict(s Scope) {
 	e.mu.Unlock()
 	if dropped {
 		m.cfg.Logger.Info("keymgr: scope evicted", "scope", e.label, "class", "asked to")
+		m.evicted(context.Background(), e, ClassAsked)
 	}
 }

@@ -72,7 +72,7 @@ func (m *Manager) rewrap(ctx context.Context, e *entry, r Record, targets []KEK)
 					return nil, err
 				}
 			}
-			err := m.inKMS(ctx, e, k, func(ctx context.Context) (err error) {
+			err := m.inKMS(ctx, e, k, OpWrap, func(ctx context.Context) (err error) {
 				wrapped, err = k.Wrap(ctx, dataKey, wc)
 				return err
 			})
@@ -97,7 +97,7 @@ func (m *Manager) takeOver(ctx context.Context, e *entry, r Record, sources []KE
 		if !ok || !to.CanRewrap(from) {
 			continue
 		}
-		err := m.inKMS(ctx, e, k, func(ctx context.Context) (err error) {
+		err := m.inKMS(ctx, e, k, OpRewrap, func(ctx context.Context) (err error) {
 			old := WrapContext{Scope: e.scope, TenantContext: w.TenantContext}
 			wrapped, err = to.Rewrap(ctx, w.Wrapped, from, old, e.wrapContext())
 			return err

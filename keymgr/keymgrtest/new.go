@@ -1,6 +1,7 @@
 package keymgrtest
 
 import (
+	"math"
 	"testing"
 
 	"github.com/fieldcrypt/go/keymgr"
@@ -24,7 +25,10 @@ func NewPerTenant(t testing.TB, domains ...string) *keymgr.Manager {
 func open(t testing.TB, d keymgr.Domain, domains []string) *keymgr.Manager {
 	t.Helper()
 	d.KEKs = []keymgr.KEK{NewKEK(t.Name())}
-	cfg := keymgr.Config{Store: memstore.New(), Domains: map[string]keymgr.Domain{}}
+	cfg := keymgr.Config{
+		Store: memstore.New(), Domains: map[string]keymgr.Domain{},
+		KMSRate: math.MaxInt32, // KEKs in memory have no quota
+	}
 	for _, name := range domains {
 		cfg.Domains[name] = d
 	}
