@@ -192,7 +192,7 @@ func (m *Manager) keep(e *entry, keys *Keys, began time.Time) (report func()) {
 		e.unknown.reset(m.cfg.Now())
 	}
 	e.cached.Store(m.fresh(keys, began))
-	m.cold.opened(e.scope)
+	m.cold.forget(e.scope)
 	return func() {
 		m.cfg.Logger.Log(context.Background(), level, "keymgr: scope opened", "scope", e.label, "version", keys.version)
 	}

@@ -65,8 +65,8 @@ func (c *coldScopes) failed(s Scope, err error) {
 	g.err = err
 }
 
-// opened forgets the failures of a scope.
-func (c *coldScopes) opened(s Scope) {
+// forget forgets the failures of a scope.
+func (c *coldScopes) forget(s Scope) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.gates, s)

@@ -100,8 +100,10 @@ func (m *Manager) PerTenant(domain string) (bool, error) {
 }
 
 // Evict drops the cached keys of a scope, so that the next use opens them
-// through the KMS. An opening that is under way does not count.
+// through the KMS, whatever openings of it have failed before. An opening that is
+// under way does not count.
 func (m *Manager) Evict(s Scope) {
+	m.cold.forget(s)
 	v, ok := m.entries.Load(s)
 	if !ok {
 		return
