@@ -24,9 +24,8 @@ type coldScopes struct {
 }
 
 type coldGate struct {
-	budget float64 // openings that may start now
-	filled time.Time
-	err    error // of the last one
+	paid time.Time // the openings so far have used up what is due until then
+	err  error     // of the last one
 }
 
 // admit returns nil if an opening may start, else the error of the last one.
@@ -38,12 +37,13 @@ func (c *coldScopes) admit(s Scope) error {
 	if g == nil {
 		return nil
 	}
-	g.budget = min(coldBurst, g.budget+max(0, now.Sub(g.filled).Seconds()/coldEvery.Seconds()))
-	g.filled = now
-	if g.budget < 1 {
+	if g.paid.Sub(now) > (coldBurst-1)*coldEvery {
 		return g.err
 	}
-	g.budget--
+	if g.paid.Before(now) {
+		g.paid = now
+	}
+	g.paid = g.paid.Add(coldEvery)
 	return nil
 }
 
@@ -59,7 +59,7 @@ func (c *coldScopes) failed(s Scope, err error) {
 		if c.gates == nil || len(c.gates) >= coldMax {
 			c.gates = map[Scope]*coldGate{} // Config.KMSRate holds without it too
 		}
-		g = &coldGate{budget: coldBurst - 1, filled: time.Now()}
+		g = &coldGate{paid: time.Now().Add(coldEvery)}
 		c.gates[s] = g
 	}
 	g.err = err

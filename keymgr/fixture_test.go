@@ -69,7 +69,7 @@ func (f *fixture) config(options ...func(*keymgr.Config)) keymgr.Config {
 			"records": {KEKs: []keymgr.KEK{f.kek}, PerTenant: true},
 		},
 		KMSRate: 1e6, // the budget has tests of its own
-		Logger: slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Logger:  slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, o := range options {
 		o(&cfg)
