@@ -21,7 +21,7 @@ type written struct {
 	term, moved []byte // blind indexes: of the primary, and of a key being moved to
 }
 
-func TestHammerRotation(t *testing.T) { hammerRotation(t, 6) }
+func TestHammerRotation(t *testing.T) { hammerRotation(t, 4) }
 
 // FIELDCRYPT_SOAK is unset, "short" or "long".
 func TestSoakHammerRotation(t *testing.T) {
