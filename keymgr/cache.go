@@ -63,12 +63,14 @@ func (m *Manager) keys(ctx context.Context, e *entry) (*Keys, error) {
 	o := e.cached.Load()
 	if o != nil {
 		if m.before(o.refreshAt) {
+			m.hit()
 			return o.keys, nil
 		}
 		if m.before(o.waitAt) {
 			if !o.claimed.Load() && o.claimed.CompareAndSwap(false, true) {
 				m.join(ctx, e, o, false)
 			}
+			m.hit()
 			return o.keys, nil
 		}
 	}
@@ -81,10 +83,18 @@ func (m *Manager) join(ctx context.Context, e *entry, seen *opened, create bool)
 	e = m.lock(e)
 	defer e.mu.Unlock()
 	if e.opening != nil {
+		m.counts.coalesced.Add(1)
 		return e.opening
 	}
 	f := &opening{flight: newFlight[*Keys](), create: create}
-	if o := e.cached.Load(); o != nil && o != seen {
+	switch o := e.cached.Load(); {
+	case o == nil:
+		if err := m.cold.admit(e.scope); err != nil {
+			m.counts.refused.Add(1)
+			f.land(nil, err)
+			return f
+		}
+	case o != seen:
 		f.land(o.keys, nil)
 		return f
 	}
@@ -137,7 +147,7 @@ func (m *Manager) try(ctx context.Context, e *entry, f *opening, floor uint64) (
 				keys, err = m.open(ctx, e, floor) // another process was first
 			}
 		}
-		f.value, err = m.settle(e, f, keys, err, began)
+		f.value, err = m.settle(ctx, e, f, keys, err, began)
 		if !errors.Is(err, errOvertaken) {
 			return err
 		}
@@ -145,7 +155,7 @@ func (m *Manager) try(ctx context.Context, e *entry, f *opening, floor uint64) (
 			last, tries = keys.version, 0 // somebody is changing the scope
 		}
 		if tries == maxTries {
-			f.value, err = m.settle(e, f, nil, fmt.Errorf("scope %s: %w: %w", e.label, ErrStoreUnavailable, err), began)
+			f.value, err = m.settle(ctx, e, f, nil, fmt.Errorf("scope %s: %w: %w", e.label, ErrStoreUnavailable, err), began)
 			return err
 		}
 		e = m.lock(e)
@@ -176,7 +186,7 @@ const longOpening = time.Minute
 
 // settle puts the result of an opening into the cache, and returns what its
 // waiters get.
-func (m *Manager) settle(e *entry, f *opening, keys *Keys, err error, began time.Time) (*Keys, error) {
+func (m *Manager) settle(ctx context.Context, e *entry, f *opening, keys *Keys, err error, began time.Time) (*Keys, error) {
 	now := m.cfg.Now()
 	report := func() {}
 	defer func() { report() }() // without the lock: a log handler may need keys
@@ -213,11 +223,13 @@ func (m *Manager) settle(e *entry, f *opening, keys *Keys, err error, began time
 			report = func() {
 				m.cfg.Logger.Warn("keymgr: refresh failed, cached keys serve on",
 					"scope", e.label, "class", class(err), "until", o.deadAt, "error", err)
+				m.observe(ctx, RefreshFailed{Domain: e.scope.Domain, Scope: e.label, Class: classOf(err), Until: o.deadAt})
 			}
 		}
 		return o.keys, nil
 	case current:
-		report = m.drop(e, err)
+		m.cold.failed(e.scope, err)
+		report = m.drop(ctx, e, err)
 	}
 	return nil, err
 }
@@ -232,6 +244,7 @@ func (m *Manager) keep(e *entry, keys *Keys, began time.Time, room *place) (repo
 	}
 	room.take(e)
 	e.cached.Store(m.fresh(keys, began))
+	m.cold.forget(e.scope)
 	return func() {
 		m.cfg.Logger.Log(context.Background(), level, "keymgr: scope opened", "scope", e.label, "version", keys.version)
 	}
@@ -239,10 +252,11 @@ func (m *Manager) keep(e *entry, keys *Keys, began time.Time, room *place) (repo
 
 // drop empties a cache line after an opening that failed for good, and returns
 // how to say so. The caller holds e.mu.
-func (m *Manager) drop(e *entry, err error) (report func()) {
+func (m *Manager) drop(ctx context.Context, e *entry, err error) (report func()) {
 	level, text := slog.LevelWarn, "keymgr: opening a scope failed"
+	warm := e.cached.Swap(nil) != nil
 	switch {
-	case e.cached.Swap(nil) != nil:
+	case warm:
 		level, text = slog.LevelError, "keymgr: scope evicted"
 	case errors.Is(err, ErrScopeNotFound), errors.Is(err, ErrScopeDestroyed):
 		level = slog.LevelDebug // names from rows may be made up
@@ -256,6 +270,11 @@ func (m *Manager) drop(e *entry, err error) (report func()) {
 	}
 	return func() {
 		m.cfg.Logger.Log(context.Background(), level, text, "scope", e.label, "class", class(err), "error", err)
+		if warm {
+			m.evicted(ctx, e, classOf(err))
+			return
+		}
+		m.observe(ctx, OpenFailed{Domain: e.scope.Domain, Scope: e.label, Class: classOf(err)})
 	}
 }
 

@@ -36,6 +36,16 @@ type Config struct {
 	// KMSTimeout bounds one call of a KEK or of Domain.TenantKEK. Defaults to
 	// 10 seconds.
 	KMSTimeout time.Duration
+	// KMSRate is how many calls of KEKs are made a second, for each provider,
+	// which is the scheme of the KEKs' URIs; after a pause, as many are made at
+	// once. A call that would come too late for KMSTimeout is not made and counts
+	// as unavailable, so that cached keys serve on. Defaults to 200.
+	KMSRate float64
+	// HedgeAfter is how long the opening of a scope waits for a KEK before it asks
+	// the next one beside it; the first that succeeds counts. One KEK that can be
+	// reached opens a scope within HedgeAfter and one call for each KEK that is
+	// listed before it. Defaults to 1 second.
+	HedgeAfter time.Duration
 	// StoreTimeout bounds one call of the Store. Defaults to 3 seconds.
 	StoreTimeout time.Duration
 
@@ -63,6 +73,11 @@ type Config struct {
 	// changed. Its handler must not wait for keys of the scope that it is told
 	// of. Nil: silent.
 	Logger *slog.Logger
+	// Observer is told of KMS calls, openings and failures. Nil: none.
+	Observer Observer
+	// CountHits makes Stats count the uses that cached keys serve: some
+	// nanoseconds for each, and more where many cores share them.
+	CountHits bool
 	// Now is the clock. Defaults to time.Now; tests move it. It is called
 	// concurrently.
 	Now func() time.Time
@@ -97,6 +112,8 @@ const (
 	defaultMaxStale     = time.Hour
 	defaultKMSTimeout   = 10 * time.Second
 	defaultStoreTimeout = 3 * time.Second
+	defaultHedgeAfter   = time.Second
+	defaultKMSRate      = 200
 
 	defaultMaxOpenScopes = 10_000
 
@@ -119,6 +136,10 @@ func (c Config) complete() (Config, error) {
 		c.MaxOpenScopes = defaultMaxOpenScopes
 	}
 	fill(&c.Heartbeat, defaultHeartbeat)
+	fill(&c.HedgeAfter, defaultHedgeAfter)
+	if c.KMSRate == 0 {
+		c.KMSRate = defaultKMSRate
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -133,10 +154,12 @@ func (c Config) complete() (Config, error) {
 		return c, fmt.Errorf("%w: Store is missing", ErrConfig)
 	case len(c.Domains) == 0:
 		return c, fmt.Errorf("%w: Domains is empty: name at least one", ErrConfig)
-	case c.CacheTTL < 0 || c.KMSTimeout < 0 || c.StoreTimeout < 0:
+	case c.CacheTTL < 0 || c.KMSTimeout < 0 || c.StoreTimeout < 0 || c.HedgeAfter < 0:
 		return c, fmt.Errorf("%w: a duration is negative", ErrConfig)
 	case c.MaxOpenScopes < 0:
 		return c, fmt.Errorf("%w: MaxOpenScopes is negative", ErrConfig)
+	case !(c.KMSRate > 0): // nor is it NaN
+		return c, fmt.Errorf("%w: KMSRate %v is not positive", ErrConfig, c.KMSRate)
 	case c.MaxStale < c.CacheTTL:
 		return c, fmt.Errorf("%w: MaxStale %v is below CacheTTL %v", ErrConfig, c.MaxStale, c.CacheTTL)
 	}

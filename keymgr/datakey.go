@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // newDataKey makes a data key with the first of the scope's KEKs and wraps it
@@ -18,7 +19,7 @@ func (m *Manager) newDataKey(ctx context.Context, e *entry) (dataKey []byte, wra
 	add := func(k KEK, wrapped []byte) {
 		wraps = append(wraps, Wrap{KEKURI: k.URI(), Wrapped: wrapped, TenantContext: wc.TenantContext})
 	}
-	err = m.inKMS(ctx, e, keks[0], func(ctx context.Context) error {
+	err = m.inKMS(ctx, e, keks[0], OpGenerateDataKey, func(ctx context.Context) error {
 		plaintext, wrapped, err := keks[0].GenerateDataKey(ctx, wc)
 		dataKey = plaintext
 		add(keks[0], wrapped)
@@ -28,7 +29,7 @@ func (m *Manager) newDataKey(ctx context.Context, e *entry) (dataKey []byte, wra
 		if err != nil {
 			break
 		}
-		err = m.inKMS(ctx, e, k, func(ctx context.Context) error {
+		err = m.inKMS(ctx, e, k, OpWrap, func(ctx context.Context) error {
 			wrapped, err := k.Wrap(ctx, dataKey, wc)
 			add(k, wrapped)
 			return err
@@ -65,28 +66,15 @@ func (m *Manager) load(ctx context.Context, e *entry, floor uint64) (Record, err
 }
 
 // unlock unwraps the data key of a record and opens the keysets with it, by
-// the first allowed KEK that can do so. The caller clears the data key.
+// the first allowed KEK that does so. The caller clears the data key.
 func (m *Manager) unlock(ctx context.Context, e *entry, r Record) (*Keys, []byte, error) {
 	allowed, err := m.openKEKs(ctx, e)
 	if err != nil {
 		return nil, nil, err
 	}
-	var answers []error
-	for _, a := range attempts(allowed, r) {
-		if a.after != nil && !errors.Is(*a.after, ErrKEKNotAllowed) {
-			continue
-		}
-		keys, dataKey, err := m.unlockWith(ctx, e, r, a.kek, a.wrap)
-		if err == nil {
-			if len(answers) > 0 {
-				m.cfg.Logger.Warn("keymgr: only another KEK opens the scope", "scope", e.label, "kek", a.kek.URI(), "error", strongest(answers))
-			}
-			return keys, dataKey, nil
-		}
-		*a.answer = err
-		answers = append(answers, err)
-	}
-	if len(answers) == 0 {
+	began := time.Now()
+	list := attempts(allowed, r)
+	if len(list) == 0 {
 		listed := make([]string, len(allowed))
 		for i, k := range allowed {
 			listed[i] = k.URI()
@@ -94,38 +82,40 @@ func (m *Manager) unlock(ctx context.Context, e *entry, r Record) (*Keys, []byte
 		return nil, nil, fmt.Errorf("%w: scope %s is wrapped under [%s], the configuration lists [%s]",
 			ErrKEKNotAllowed, e.label, strings.Join(kekURIs(r.Wraps), " "), strings.Join(listed, " "))
 	}
-	return nil, nil, strongest(answers)
-}
-
-// attempt is a try to unwrap a data key.
-type attempt struct {
-	kek    KEK
-	wrap   Wrap
-	answer *error // what the KMS said
-	after  *error // another's answer: made only if that is ErrKEKNotAllowed; nil: made
-}
-
-// attempts lists what may open a record, in order: each allowed KEK with what
-// is wrapped under its URI. An alias that was moved to another KMS key answers
-// that this one did not wrap it; then the other allowed KEKs of its KMS may, so
-// that listing the old key itself in DecryptOnly is the way out. Every attempt
-// pins the key that the configuration names.
-func attempts(allowed []KEK, r Record) (list []attempt) {
-	var moved []attempt
-	for _, k := range allowed {
-		w, ok := r.wrap(k.URI())
-		if !ok {
-			continue
-		}
-		answer := new(error)
-		list = append(list, attempt{kek: k, wrap: w, answer: answer})
-		for _, other := range allowed {
-			if o, ok := other.(Rewrapper); ok && other.URI() != k.URI() && o.CanRewrap(k) {
-				moved = append(moved, attempt{kek: other, wrap: w, answer: new(error), after: answer})
-			}
+	won := m.firstOf(ctx, e, r, list)
+	var answers []error
+	for _, a := range list {
+		if *a.answer != nil {
+			answers = append(answers, *a.answer)
 		}
 	}
-	return append(list, moved...)
+	if won.err != nil {
+		return nil, nil, strongest(answers)
+	}
+	m.counts.opens.Add(1)
+	o := ScopeOpened{
+		Domain: e.scope.Domain, Scope: e.label, Version: r.Version,
+		KEK: list[won.at].kek.URI(), Failover: failover(won.at, answers), Duration: time.Since(began),
+	}
+	switch {
+	case len(answers) > 0:
+		m.cfg.Logger.Warn("keymgr: only another KEK opens the scope", "scope", e.label, "kek", o.KEK, "error", strongest(answers))
+	case o.Failover != "":
+		m.cfg.Logger.Warn("keymgr: another KEK opened the scope, the first is slow", "scope", e.label, "kek", o.KEK, "slow", list[0].kek.URI())
+	}
+	m.observe(ctx, o)
+	return won.keys, won.dataKey, nil
+}
+
+// failover says why the attempt that won was not the first.
+func failover(won int, answers []error) Class {
+	switch {
+	case won == 0:
+		return ""
+	case len(answers) > 0:
+		return classOf(strongest(answers))
+	}
+	return ClassSlow
 }
 
 // unlockWith opens a record by one wrap of its data key.
@@ -133,7 +123,7 @@ func (m *Manager) unlockWith(ctx context.Context, e *entry, r Record, k KEK, w W
 	if w.TenantContext != TenantPlain && w.TenantContext != TenantSHA256 {
 		return nil, nil, fmt.Errorf("%w: scope %s: a wrap has an unknown tenant context", ErrKeysetInvalid, e.label)
 	}
-	err = m.inKMS(ctx, e, k, func(ctx context.Context) (err error) {
+	err = m.inKMS(ctx, e, k, OpUnwrap, func(ctx context.Context) (err error) {
 		dataKey, err = k.Unwrap(ctx, w.Wrapped, WrapContext{Scope: e.scope, TenantContext: w.TenantContext})
 		return err
 	})

@@ -157,16 +157,3 @@ func (m *Manager) inStore(ctx context.Context, e *entry, call func(context.Conte
 	}
 	return nil
 }
-
-// inKMS makes one call of a KEK.
-func (m *Manager) inKMS(ctx context.Context, e *entry, k KEK, call func(context.Context) error) error {
-	if err := e.pace.wait(ctx); err != nil {
-		return fmt.Errorf("scope %s: KEK %s: %w", e.label, k.URI(), err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, m.cfg.KMSTimeout)
-	defer cancel()
-	if err := kmsError(call(ctx)); err != nil {
-		return fmt.Errorf("scope %s: KEK %s: %w", e.label, k.URI(), err)
-	}
-	return nil
-}

@@ -103,11 +103,14 @@ func (m *Manager) deregister() {
 	}
 }
 
-// beat is one heartbeat. Its failure is logged, once until it succeeds again, and
-// concerns no caller.
+// beat is one heartbeat. Its failure is observed, logged once until it succeeds
+// again, and concerns no caller.
 func (m *Manager) beat(ctx context.Context) {
 	err := m.heartbeat(ctx)
 	r := m.reporter
+	if err != nil && ctx.Err() == nil {
+		m.observe(ctx, HeartbeatFailed{Class: classOf(err)})
+	}
 	switch {
 	case ctx.Err() != nil || err != nil == r.failing:
 		return

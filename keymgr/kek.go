@@ -47,6 +47,15 @@ type Rewrapper interface {
 	Rewrap(ctx context.Context, wrapped []byte, from KEK, old, new WrapContext) ([]byte, error)
 }
 
+// Replica is a KEK that may be the same KMS key as others, reached elsewhere: a
+// multi-Region key of AWS.
+type Replica interface {
+	KEK
+	// ReplicaOf reports whether this KEK unwraps what the KEK of the URI has
+	// wrapped. It makes no call, and may be asked about any URI that is stored.
+	ReplicaOf(uri string) bool
+}
+
 // TenantContext says how a tenant's name appears in the KMS encryption context,
 // which the KMS logs in the clear.
 type TenantContext string

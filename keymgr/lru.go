@@ -1,6 +1,9 @@
 package keymgr
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // openScopes bounds how many scopes of per-tenant domains are open: CLOCK, or
 // second chance. A use sets the entry's bit if that is not set, and takes no
@@ -121,11 +124,14 @@ func (m *Manager) retire(e *entry) {
 	e.mu.Lock()
 	e.gone = true
 	e.opening = nil // if it is under way it serves those who wait for it
-	e.cached.Store(nil)
+	warm := e.cached.Swap(nil) != nil
 	m.floors.raise(e.scope, e.highest) // before another entry can take its place
 	m.entries.Delete(e.scope)
 	e.mu.Unlock()
 	m.cfg.Logger.Debug("keymgr: scope evicted", "scope", e.label, "class", "MaxOpenScopes")
+	if warm {
+		m.evicted(context.Background(), e, ClassRoom)
+	}
 }
 
 // touch notes a use. It writes nothing if one is noted already.

@@ -19,6 +19,9 @@ type Manager struct {
 	floors   floors
 	reporter *reporter // nil: does not report as an instance
 	observed observations
+	budget   budget
+	cold     coldScopes
+	counts   counts
 
 	closed  atomic.Bool
 	closing context.Context // ends when Close begins
@@ -41,7 +44,7 @@ func Open(ctx context.Context, cfg Config) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Manager{cfg: cfg, ownClock: ownClock}
+	m := &Manager{cfg: cfg, ownClock: ownClock, budget: budget{perSecond: cfg.KMSRate}}
 	m.held.init(cfg.MaxOpenScopes)
 	m.floors.init()
 	m.closing, m.cancel = context.WithCancel(context.Background())
@@ -118,8 +121,10 @@ func (m *Manager) PerTenant(domain string) (bool, error) {
 }
 
 // Evict drops the cached keys of a scope, so that the next use opens them
-// through the KMS. An opening that is under way does not count.
+// through the KMS, whatever openings of it have failed before. An opening that is
+// under way does not count.
 func (m *Manager) Evict(s Scope) {
+	m.cold.forget(s)
 	v, ok := m.entries.Load(s)
 	if !ok {
 		return
@@ -131,5 +136,6 @@ func (m *Manager) Evict(s Scope) {
 	e.mu.Unlock()
 	if dropped {
 		m.cfg.Logger.Info("keymgr: scope evicted", "scope", e.label, "class", "asked to")
+		m.evicted(context.Background(), e, ClassAsked)
 	}
 }

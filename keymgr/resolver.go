@@ -44,7 +44,7 @@ func (a *aliases) target(ctx context.Context, m *Manager, e *entry, k KEK) targe
 		return t
 	}
 	var uri string
-	err := m.inKMS(ctx, e, k, func(ctx context.Context) (err error) {
+	err := m.inKMS(ctx, e, k, OpResolve, func(ctx context.Context) (err error) {
 		uri, err = r.Resolve(ctx)
 		return err
 	})

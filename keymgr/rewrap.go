@@ -173,7 +173,7 @@ func (w *rewrapping) wrap(ctx context.Context, res *RewrapResult) ([]Wrap, error
 					return nil, err
 				}
 			}
-			err := w.m.inKMS(ctx, w.e, k, func(ctx context.Context) (err error) {
+			err := w.m.inKMS(ctx, w.e, k, OpWrap, func(ctx context.Context) (err error) {
 				wrapped, err = k.Wrap(ctx, dataKey, wc)
 				return err
 			})
@@ -200,7 +200,7 @@ func (w *rewrapping) takeOver(ctx context.Context, k KEK, res *RewrapResult) (wr
 			answers = append(answers, *a.answer)
 			continue
 		}
-		err := w.m.inKMS(ctx, w.e, k, func(ctx context.Context) (err error) {
+		err := w.m.inKMS(ctx, w.e, k, OpRewrap, func(ctx context.Context) (err error) {
 			old := WrapContext{Scope: w.e.scope, TenantContext: a.wrap.TenantContext}
 			wrapped, err = to.Rewrap(ctx, a.wrap.Wrapped, a.kek, old, w.e.wrapContext())
 			return err

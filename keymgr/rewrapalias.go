@@ -61,7 +61,7 @@ func (w *rewrapping) reencrypt(ctx context.Context, k KEK, wrap Wrap) error {
 		return fmt.Errorf("%w: scope %s: %s moves nothing inside the KMS", ErrKEKNotAllowed, w.e.label, k.URI())
 	}
 	wc := WrapContext{Scope: w.e.scope, TenantContext: wrap.TenantContext}
-	return w.m.inKMS(ctx, w.e, k, func(ctx context.Context) error {
+	return w.m.inKMS(ctx, w.e, k, OpRewrap, func(ctx context.Context) error {
 		_, err := to.Rewrap(ctx, wrap.Wrapped, k, wc, wc)
 		return err
 	})

@@ -53,6 +53,7 @@ func (s *ScopeKeys) atOnce() *Keys {
 	}
 	if o := e.cached.Load(); o != nil && s.m.before(o.refreshAt) {
 		e.touch()
+		s.m.hit()
 		return o.keys
 	}
 	return nil

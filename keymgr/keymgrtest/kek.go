@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/fieldcrypt/go/keymgr"
 )
@@ -26,6 +27,7 @@ type KEK struct {
 	calls  Calls
 	answer error
 	gate   chan struct{} // nil, or closed when calls may go on
+	pause  time.Duration // before each answer
 }
 
 // Calls counts the calls that a [KEK] was asked to serve, whether they
@@ -97,6 +99,14 @@ func (k *KEK) Block() (release func()) {
 	})
 }
 
+// Slow makes every call take d before it is answered, or until its context ends,
+// which gives keymgr.ErrKMSUnavailable. Zero ends it.
+func (k *KEK) Slow(d time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.pause = d
+}
+
 // GenerateDataKey returns a new data key and its wrapped form.
 func (k *KEK) GenerateDataKey(ctx context.Context, wc keymgr.WrapContext) (plaintext, wrapped []byte, err error) {
 	if err := k.serve(ctx, func(c *Calls) { c.GenerateDataKey++ }); err != nil {
@@ -128,8 +138,16 @@ func (k *KEK) Unwrap(ctx context.Context, wrapped []byte, wc keymgr.WrapContext)
 func (k *KEK) serve(ctx context.Context, count func(*Calls)) error {
 	k.mu.Lock()
 	count(&k.calls)
-	gate := k.gate
+	gate, pause := k.gate, k.pause
 	k.mu.Unlock()
+	if pause > 0 {
+		timer := time.NewTimer(pause)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
 	if gate != nil {
 		select {
 		case <-gate:

@@ -1,6 +1,7 @@
 package keymgrtest
 
 import (
+	"math"
 	"testing"
 
 	"github.com/fieldcrypt/go/keymgr"
@@ -24,8 +25,11 @@ func NewPerTenant(t testing.TB, domains ...string) *keymgr.Manager {
 func open(t testing.TB, d keymgr.Domain, domains []string) *keymgr.Manager {
 	t.Helper()
 	d.KEKs = []keymgr.KEK{NewKEK(t.Name())}
-	// There are no other instances, and a test's clock may jump over any number of heartbeats.
-	cfg := keymgr.Config{Store: memstore.New(), Domains: map[string]keymgr.Domain{}, Heartbeat: -1}
+	cfg := keymgr.Config{
+		Store: memstore.New(), Domains: map[string]keymgr.Domain{},
+		Heartbeat: -1,            // there are no other instances, and a test's clock may jump over any number of heartbeats
+		KMSRate:   math.MaxInt32, // KEKs in memory have no quota
+	}
 	for _, name := range domains {
 		cfg.Domains[name] = d
 	}

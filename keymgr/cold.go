@@ -1,0 +1,73 @@
+package keymgr
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A cold scope that the KMS refuses, or does not answer for, must not cost a call
+// for each use: per scope at most coldBurst openings at once and one per coldEvery
+// after that. Uses between them get the last error.
+const (
+	coldBurst = 8
+	coldEvery = time.Second
+	coldMax   = 10_000 // scopes remembered
+)
+
+// coldScopes are the scopes of which no keys are cached because the KMS did not
+// open them. They go by the time that passes, as [budget] does.
+type coldScopes struct {
+	mu    sync.Mutex
+	gates map[Scope]*coldGate
+}
+
+type coldGate struct {
+	paid time.Time // the openings so far have used up what is due until then
+	err  error     // of the last one
+}
+
+// admit returns nil if an opening may start, else the error of the last one.
+func (c *coldScopes) admit(s Scope) error {
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.gates[s]
+	if g == nil {
+		return nil
+	}
+	if g.paid.Sub(now) > (coldBurst-1)*coldEvery {
+		return g.err
+	}
+	if g.paid.Before(now) {
+		g.paid = now
+	}
+	g.paid = g.paid.Add(coldEvery)
+	return nil
+}
+
+// failed notes an opening that failed. Only what the KMS was asked for counts.
+func (c *coldScopes) failed(s Scope, err error) {
+	if !slices.ContainsFunc(kmsErrors(), func(class error) bool { return errors.Is(err, class) }) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.gates[s]
+	if g == nil {
+		if c.gates == nil || len(c.gates) >= coldMax {
+			c.gates = map[Scope]*coldGate{} // Config.KMSRate holds without it too
+		}
+		g = &coldGate{paid: time.Now().Add(coldEvery)}
+		c.gates[s] = g
+	}
+	g.err = err
+}
+
+// forget forgets the failures of a scope.
+func (c *coldScopes) forget(s Scope) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.gates, s)
+}
