@@ -94,7 +94,7 @@ func (s *Server) openBlob(r *request, blob []byte, context map[string]string, id
 		if badBlob != nil {
 			return nil, nil, nil, badBlob
 		}
-		if k, ok := s.keys[h.keyID]; !ok || s.faults.denied[k.id] {
+		if k, ok := s.keys[h.keyID]; !ok || s.authorize(r, k, action) != nil {
 			return nil, nil, nil, fail("AccessDeniedException", "The ciphertext refers to a customer master key that does not exist, "+
 				"does not exist in this region, or you are not allowed to access.")
 		}
@@ -137,11 +137,4 @@ func (s *Server) cryptoKey(r *request, id, action, algorithm string) (*key, erro
 
 func (p *params) algorithm(name string) string {
 	return orDefault(p.enum(name, specSymmetric, "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE"), specSymmetric)
-}
-
-// grantTokens refuses any grant token: there are no grants.
-func (p *params) grantTokens() {
-	if list, _ := read[[]string](p, "GrantTokens", false, "List"); len(list) > 0 {
-		p.mistype(fail("InvalidGrantTokenException", ""))
-	}
 }
