@@ -17,7 +17,8 @@
 // Opening a scope takes kms:Decrypt; making one or adding a key to it
 // kms:GenerateDataKey and, for every KEK but the first of a domain, kms:Encrypt;
 // moving it to another KMS key kms:ReEncryptFrom and kms:ReEncryptTo; [KEK.Describe]
-// kms:DescribeKey.
+// kms:DescribeKey. The folder policies beside this package has example policies,
+// which are tested.
 //
 // # Aliases
 //
