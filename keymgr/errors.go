@@ -52,8 +52,8 @@ var (
 	ErrUnknownKey = errors.New("keymgr: unknown key id")
 	// ErrKeyDisabled: the key is disabled or destroyed.
 	ErrKeyDisabled = errors.New("keymgr: key is disabled or destroyed")
-	// ErrKeyIDTaken: a new key drew an id that the store has seen before; the
-	// Manager draws again.
+	// ErrKeyIDTaken: a new key drew an id that the store has seen before, and the
+	// Manager draws again; or an imported key has such an id.
 	ErrKeyIDTaken = errors.New("keymgr: key id was used before")
 	// ErrKeyState: the key's state does not allow the change that was asked.
 	ErrKeyState = errors.New("keymgr: key state does not allow this")
