@@ -1,6 +1,7 @@
 package keymgr
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -64,8 +65,8 @@ func (d *draft) importKeys(p Purpose, h *keyset.Handle) (ids []uint32, err error
 		return nil, fmt.Errorf("%w: the keyset to import has no enabled key", ErrKeysetInvalid)
 	}
 	d.fixedIDs = true
-	if *d.handle(p), err = insecurecleartextkeyset.Read(&keyset.MemReaderWriter{Keyset: merged}); err != nil {
-		return nil, fmt.Errorf("%w: keyset to import: %v", ErrKeysetInvalid, err)
+	if *d.handle(p), err = handleOf(merged); err != nil {
+		return nil, err
 	}
 	// What the format does not allow is refused before the KMS makes a data key.
 	_, err = newKeys(d.scope, d.version, d.info, d.seal, d.index)
@@ -75,9 +76,27 @@ func (d *draft) importKeys(p Purpose, h *keyset.Handle) (ids []uint32, err error
 // clearKeyset copies the keys out of a handle: Tink's keyset.Manager lets no one
 // choose the id of a key without a prefix, which PRF keys are.
 func clearKeyset(h *keyset.Handle) (*tinkpb.Keyset, error) {
-	w := &keyset.MemReaderWriter{}
-	if err := insecurecleartextkeyset.Write(h, w); err != nil {
+	var buf bytes.Buffer
+	defer func() { clear(buf.Bytes()) }()
+	if err := insecurecleartextkeyset.Write(h, keyset.NewBinaryWriter(&buf)); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrKeysetInvalid, err)
 	}
-	return w.Keyset, nil
+	ks, err := keyset.NewBinaryReader(bytes.NewReader(buf.Bytes())).Read()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrKeysetInvalid, err)
+	}
+	return ks, nil
+}
+
+func handleOf(ks *tinkpb.Keyset) (*keyset.Handle, error) {
+	var buf bytes.Buffer
+	defer func() { clear(buf.Bytes()) }()
+	if err := keyset.NewBinaryWriter(&buf).Write(ks); err != nil {
+		return nil, fmt.Errorf("%w: keyset to import: %v", ErrKeysetInvalid, err)
+	}
+	h, err := insecurecleartextkeyset.Read(keyset.NewBinaryReader(bytes.NewReader(buf.Bytes())))
+	if err != nil {
+		return nil, fmt.Errorf("%w: keyset to import: %v", ErrKeysetInvalid, err)
+	}
+	return h, nil
 }

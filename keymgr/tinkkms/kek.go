@@ -60,7 +60,7 @@ func NewWithContext(uri string, aead tink.AEADWithContext, opts ...Option) (*KEK
 
 func newKEK(uri string, encrypt, decrypt operation, opts []Option) (*KEK, error) {
 	if scheme, rest, ok := strings.Cut(uri, "://"); !ok || scheme == "" || rest == "" {
-		return nil, fmt.Errorf("tinkkms: %w: %q is not the URI of a key, such as gcp-kms://projects/...", keymgr.ErrConfig, uri)
+		return nil, fmt.Errorf("tinkkms: %w: %q is no URI of a key, such as gcp-kms://projects/p/locations/l/keyRings/r/cryptoKeys/k", keymgr.ErrConfig, uri)
 	}
 	k := &KEK{uri: uri, encrypt: encrypt, decrypt: decrypt, slots: make(chan struct{}, maxCalls)}
 	for _, opt := range opts {
