@@ -115,7 +115,7 @@ func (s *Server) createKey(r *request) (any, error) {
 		return nil, err
 	}
 	var err error
-	if k.policy, err = s.newPolicy(r, policyText, bypass); err != nil {
+	if k.policy, err = s.newPolicy(r, nil, policyText, bypass); err != nil {
 		return nil, err
 	}
 	if k.tags, err = tagMap(tags); err != nil {

@@ -39,10 +39,11 @@ func (s *Server) defaultPolicy() keyPolicy {
 
 func (p *params) policyText(required bool) string { return p.str("Policy", required, 1, 131072) }
 
-// newPolicy checks what a caller wants to be the policy of a key; "" is none.
+// newPolicy checks what a caller wants to be the policy of a key, or of a new one
+// where k is nil; "" is none.
 // Unless told to bypass that, it refuses a policy after which the caller could
 // not put another one.
-func (s *Server) newPolicy(r *request, text string, bypass bool) (keyPolicy, error) {
+func (s *Server) newPolicy(r *request, k *key, text string, bypass bool) (keyPolicy, error) {
 	if text == "" {
 		return keyPolicy{}, nil
 	}
@@ -59,14 +60,14 @@ func (s *Server) newPolicy(r *request, text string, bypass bool) (keyPolicy, err
 	if err != nil {
 		return keyPolicy{}, malformed("The new key policy is not accepted: %s.", err)
 	}
-	if !bypass && !s.canPutPolicyUnder(r, p) {
+	if !bypass && !s.canPutPolicyUnder(r, k, p) {
 		return keyPolicy{}, malformed("The new key policy will not allow you to update the key policy in the future.")
 	}
 	return keyPolicy{text, p}, nil
 }
 
-func (s *Server) canPutPolicyUnder(r *request, p *policy) bool {
-	q := s.query(r, nil, "PutKeyPolicy")
+func (s *Server) canPutPolicyUnder(r *request, k *key, p *policy) bool {
+	q := s.query(r, k, "PutKeyPolicy")
 	direct, delegated := q.keyPolicy(p, s.account.id)
 	return !direct.denied && (direct.allowed || delegated)
 }
@@ -81,7 +82,7 @@ func (s *Server) putKeyPolicy(r *request) (any, error) {
 	if err := checkPolicyName(name); err != nil {
 		return nil, err
 	}
-	p, err := s.newPolicy(r, text, bypass)
+	p, err := s.newPolicy(r, k, text, bypass)
 	if err != nil {
 		return nil, err
 	}

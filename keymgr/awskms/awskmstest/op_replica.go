@@ -37,7 +37,7 @@ func (s *Server) replicateKey(r *request) (any, error) {
 	if err := there.authorizeAccount(r, "*", "CreateKey"); err != nil {
 		return nil, err
 	}
-	if replica.policy, err = there.newPolicy(r, policyText, bypass); err != nil {
+	if replica.policy, err = there.newPolicy(r, nil, policyText, bypass); err != nil {
 		return nil, err
 	}
 	if replica.tags, err = tagMap(tags); err != nil {

@@ -31,6 +31,15 @@ func (r *rotation) catchUp(k *key, now time.Time) {
 	}
 }
 
+// resume is for a key that was disabled: if its turn came meanwhile, it rotates
+// now, once.
+func (r *rotation) resume(k *key, now time.Time) {
+	if r.enabled && !now.Before(r.next) {
+		k.rotate(now, false)
+		r.next = now.AddDate(0, 0, r.period)
+	}
+}
+
 func (k *key) rotate(at time.Time, onDemand bool) {
 	m := newMaterial()
 	m.rotated, m.onDemand = at, onDemand

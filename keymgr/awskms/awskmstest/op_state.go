@@ -13,6 +13,9 @@ func (s *Server) setState(r *request, state string) error {
 	if err := k.notPending(); err != nil {
 		return err
 	}
+	if k.state == stateDisabled && state == stateEnabled && !k.isReplica() {
+		k.rotation.resume(k, r.now)
+	}
 	k.state = state
 	return nil
 }

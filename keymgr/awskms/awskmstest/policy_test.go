@@ -257,6 +257,19 @@ func TestWhatPoliciesCannotSayIsRefused(t *testing.T) {
 	}
 }
 
+func TestTheResourceOfAKeyPolicyIsItsKey(t *testing.T) {
+	srv := awskmstest.Start(t)
+	arn, other, client := srv.CreateKey(), srv.CreateKey(), srv.Client()
+	own := policyOf(strings.Replace(rootStatement, `"Resource":"*"`, `"Resource":"`+arn+`"`, 1))
+	putPolicy(t, srv, arn, own)
+	if err := use(t.Context(), client, arn); err != nil {
+		t.Error(err)
+	}
+	if _, err := client.PutKeyPolicy(t.Context(), &kms.PutKeyPolicyInput{KeyId: &other, Policy: &own}); code(err) != "MalformedPolicyDocumentException" {
+		t.Errorf("a policy about another key locks its own out: %v", err)
+	}
+}
+
 func TestReadingKeyPolicies(t *testing.T) {
 	srv := awskmstest.Start(t)
 	arn, client, ctx := srv.CreateKey("alias/a"), srv.Client(), t.Context()

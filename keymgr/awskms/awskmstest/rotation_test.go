@@ -91,6 +91,33 @@ func TestRotation(t *testing.T) {
 	}
 }
 
+func TestADisabledKeyRotatesOnceItIsEnabled(t *testing.T) {
+	var now time.Time
+	srv := newAt(t, &now)
+	arn, client, ctx := srv.CreateKey(), srv.Client(), t.Context()
+	if _, err := client.EnableKeyRotation(ctx, &kms.EnableKeyRotationInput{KeyId: &arn}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.DisableKey(ctx, &kms.DisableKeyInput{KeyId: &arn}); err != nil {
+		t.Fatal(err)
+	}
+	now = now.AddDate(5, 0, 0)
+	if n := len(rotations(t, client, arn, "")); n != 0 {
+		t.Errorf("%d rotations while it was disabled", n)
+	}
+	if _, err := client.EnableKey(ctx, &kms.EnableKeyInput{KeyId: &arn}); err != nil {
+		t.Fatal(err)
+	}
+	list := rotations(t, client, arn, "")
+	if len(list) != 1 || !list[0].RotationDate.Equal(now) {
+		t.Errorf("%+v", list)
+	}
+	out, err := client.GetKeyRotationStatus(ctx, &kms.GetKeyRotationStatusInput{KeyId: &arn})
+	if err != nil || !out.NextRotationDate.Equal(now.AddDate(0, 0, 365)) {
+		t.Errorf("%+v, %v", out, err)
+	}
+}
+
 func rotations(t *testing.T, client *kms.Client, id string, which types.IncludeKeyMaterial) (list []types.RotationsListEntry) {
 	t.Helper()
 	for pages := kms.NewListKeyRotationsPaginator(client, &kms.ListKeyRotationsInput{KeyId: &id, Limit: aws.Int32(2), IncludeKeyMaterial: which}); pages.HasMorePages(); {
