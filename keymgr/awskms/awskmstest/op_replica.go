@@ -50,11 +50,13 @@ func (s *Server) replicateKey(r *request) (any, error) {
 	}
 	replica.lineage, replica.id, replica.spec, replica.usage = primary.lineage, primary.id, primary.spec, primary.usage
 	there.admit(replica)
+	m := there.metadata(replica)
+	m.KeyState, m.Enabled = "Creating", false // as AWS answers; the next answer says Enabled
 	return struct {
 		ReplicaKeyMetadata keyMetadata
 		ReplicaPolicy      string
-		ReplicaTags        []keyTag
-	}{there.metadata(replica), replica.policy.text, tagList(replica.tags)}, nil
+		ReplicaTags        []keyTag `json:",omitempty"`
+	}{m, replica.policy.text, tagList(replica.tags)}, nil
 }
 
 // updatePrimaryRegion makes a replica the primary and the primary a replica.
@@ -91,7 +93,7 @@ func (s *Server) elsewhere(primary *key, region string) (*Server, error) {
 	there, ok := s.regions[region]
 	switch {
 	case !primary.multiRegion || primary.isReplica():
-		return nil, unsupported("%s is not a multi-Region primary key.", primary.arn)
+		return nil, unsupported("%s is not a multi-region primary key.", primary.arn)
 	case region == s.region:
 		return nil, invalid("The region %s is that of the primary key %s.", region, primary.arn)
 	case !ok:

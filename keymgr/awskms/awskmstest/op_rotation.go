@@ -87,7 +87,8 @@ func (s *Server) rotateKeyOnDemand(r *request) (any, error) {
 		}
 	}
 	if n >= maxOnDemandRotations {
-		return nil, fail("LimitExceededException", "On-demand rotations per key quota is %d, current usage is %d.", maxOnDemandRotations, n)
+		return nil, fail("LimitExceededException", "The on-demand rotations limit has been reached for the given keyId. "+
+			"No more on-demand rotations can be performed for this key: %s", k.arn)
 	}
 	k.rotate(r.now, true)
 	return struct{ KeyId string }{k.arn}, nil

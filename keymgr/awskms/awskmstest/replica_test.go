@@ -58,11 +58,14 @@ func TestAMultiRegionKeyOpensInEveryRegion(t *testing.T) {
 	}
 	m := out.ReplicaKeyMetadata
 	if *m.KeyId != *key.KeyId || *m.Arn != strings.Replace(*key.Arn, "us-east-1", "eu-west-1", 1) || *m.Description != "second" || !*m.MultiRegion ||
-		*m.CurrentKeyMaterialId != *key.CurrentKeyMaterialId || len(out.ReplicaTags) != 1 || !strings.Contains(*out.ReplicaPolicy, ":root") {
+		m.KeyState != types.KeyStateCreating || m.Enabled || *m.CurrentKeyMaterialId != *key.CurrentKeyMaterialId || len(out.ReplicaTags) != 1 || !strings.Contains(*out.ReplicaPolicy, ":root") {
 		t.Errorf("%+v", m)
 	}
 	if _, err := replicate(us.Client(), t, *key.KeyId, "ap-south-1"); err != nil {
 		t.Fatal(err)
+	}
+	if out, err := eu.Client().DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: m.Arn}); err != nil || out.KeyMetadata.KeyState != types.KeyStateEnabled {
+		t.Errorf("%+v, %v", out, err)
 	}
 	if a, b := roles(t, us.Client(), *key.Arn), roles(t, eu.Client(), *m.Arn); a != "PRIMARY, primary us-east-1, replicas ap-south-1 eu-west-1" ||
 		b != "REPLICA, primary us-east-1, replicas ap-south-1 eu-west-1" {
