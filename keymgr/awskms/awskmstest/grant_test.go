@@ -76,6 +76,12 @@ func TestAGrantGivesAndItsRevocationTakesAway(t *testing.T) {
 		if got := open(t, client, arn, plain, nil, *g.GrantToken); got != "" {
 			t.Errorf("%s: with its token: %q", name, got)
 		}
+		if _, err := client.RevokeGrant(t.Context(), &kms.RevokeGrantInput{KeyId: &arn, GrantId: g.GrantId, DryRun: aws.Bool(true)}); code(err) != "DryRunOperationException" {
+			t.Errorf("%s: dry: %v", name, err)
+		}
+		if got := open(t, user, arn, ofMedical, medical); got != c.ofMedical {
+			t.Errorf("%s: a dry run took it away: %q", name, got)
+		}
 		if _, err := client.RevokeGrant(t.Context(), &kms.RevokeGrantInput{KeyId: &arn, GrantId: g.GrantId}); err != nil {
 			t.Fatal(err)
 		}
