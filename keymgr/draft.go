@@ -30,7 +30,7 @@ func firstDraft(s Scope, now time.Time, actor string) (*draft, error) {
 	d := &draft{scope: s, version: 1, now: now, actor: actor, info: info{Format: infoFormat}}
 	d.log(EventCreated, "", 0)
 	for _, p := range []Purpose{Seal, Index} {
-		if _, err := d.add(p, statePrimary); err != nil {
+		if _, err := d.add(p, StatePrimary); err != nil {
 			return nil, err
 		}
 	}
@@ -52,7 +52,7 @@ func (d *draft) handle(p Purpose) **keyset.Handle {
 }
 
 // add adds a new random key and returns its id.
-func (d *draft) add(p Purpose, state keyState) (uint32, error) {
+func (d *draft) add(p Purpose, state KeyState) (uint32, error) {
 	for {
 		m := keyset.NewManager()
 		if h := *d.handle(p); h != nil {
@@ -65,7 +65,7 @@ func (d *draft) add(p Purpose, state keyState) (uint32, error) {
 		if id == 0 || d.info.knows(id) {
 			continue // 0 is no id, and the other keyset and tombstones have ids too
 		}
-		if err := d.take(p, m, id, state == statePrimary); err != nil {
+		if err := d.take(p, m, id, state == StatePrimary); err != nil {
 			return 0, err
 		}
 		list := d.info.list(p)
@@ -122,11 +122,11 @@ func (d *draft) promote(p Purpose, id uint32, oldest time.Time) error {
 	switch {
 	case i < 0:
 		return fmt.Errorf("%w: the %s keyset of %s has no key %d", ErrUnknownKey, p, d.scope.Domain, id)
-	case list[i].State != statePending && list[i].State != stateActive:
+	case list[i].State != StatePending && list[i].State != StateActive:
 		return fmt.Errorf("%w: key %d is %s: only a pending or active key can become primary", ErrKeyState, id, list[i].State)
-	case list[i].Created.After(oldest):
+	case d.info.readableSince(p, id).After(oldest):
 		return fmt.Errorf("%w: key %d is too young: some instance may not have read it yet; promote it from %s on",
-			ErrKeyState, id, list[i].Created.Add(d.now.Sub(oldest)).Format(time.RFC3339))
+			ErrKeyState, id, d.info.readableSince(p, id).Add(d.now.Sub(oldest)).Format(time.RFC3339))
 	}
 	if err := d.take(p, keyset.NewManagerFromHandle(*d.handle(p)), id, true); err != nil {
 		return err
@@ -134,9 +134,9 @@ func (d *draft) promote(p Purpose, id uint32, oldest time.Time) error {
 	for j := range list {
 		switch {
 		case j == i:
-			list[j].State, list[j].Changed = statePrimary, stampOf(d.now)
-		case list[j].State == statePrimary:
-			list[j].State, list[j].Changed = stateActive, stampOf(d.now)
+			list[j].State, list[j].Changed = StatePrimary, stampOf(d.now)
+		case list[j].State == StatePrimary:
+			list[j].State, list[j].Changed = StateActive, stampOf(d.now)
 		}
 	}
 	d.log(EventKeyPromoted, p, id)

@@ -56,7 +56,7 @@ func (d *draft) importKeys(p Purpose, h *keyset.Handle) (ids []uint32, err error
 			return nil, fmt.Errorf("%w: %s has, or had, a key %d", ErrKeyIDTaken, d.scope.Domain, id)
 		}
 		merged.Key = append(merged.Key, k)
-		*list = append(*list, keyInfo{ID: id, State: statePending, Created: stampOf(d.now), Changed: stampOf(d.now)})
+		*list = append(*list, keyInfo{ID: id, State: StatePending, Created: stampOf(d.now), Changed: stampOf(d.now)})
 		d.log(EventKeyAdded, p, id)
 		d.events[len(d.events)-1].Detail = "imported"
 		ids = append(ids, id)

@@ -15,6 +15,8 @@ type Manager struct {
 	cfg      Config
 	ownClock bool     // cfg.Now is time.Now
 	entries  sync.Map // Scope to *entry
+	held     openScopes
+	floors   floors
 
 	closed  atomic.Bool
 	closing context.Context // ends when Close begins
@@ -34,6 +36,8 @@ func Open(ctx context.Context, cfg Config) (*Manager, error) {
 		return nil, err
 	}
 	m := &Manager{cfg: cfg, ownClock: ownClock}
+	m.held.init(cfg.MaxOpenScopes)
+	m.floors.init()
 	m.closing, m.cancel = context.WithCancel(context.Background())
 	if cfg.Lazy {
 		return m, nil
@@ -64,6 +68,7 @@ func (m *Manager) Close() error {
 		return true
 	})
 	m.entries.Clear()
+	m.held.clear()
 	return nil
 }
 
@@ -73,6 +78,7 @@ func (m *Manager) Close() error {
 //
 //   - ErrUnknownDomain, ErrNoTenant, ErrInvalidScope, ErrClosed
 //   - ErrScopeNotFound: the scope was never made, or is gone
+//   - ErrScopeDestroyed: its keys were destroyed
 //   - ErrKMSDenied, ErrKEKNotAllowed, ErrKeysetInvalid, ErrRollback: refused;
 //     what was cached is dropped
 //   - ErrKMSUnavailable, ErrStoreUnavailable: no answer, and nothing cached

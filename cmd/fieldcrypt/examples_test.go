@@ -1,11 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fieldcrypt/go/keymgr"
 )
 
 // needs are the commands that come before the examples of a command, each on
@@ -15,6 +18,20 @@ var needs = map[string][]string{
 	"keys list":   {"keys create medical --kek " + medical},
 	"keys show":   {"keys create medical notes/acme --kek " + medical},
 	"keys rewrap": {"keys create medical --kek " + medical},
+	"keys add":    {"keys create medical --kek " + medical},
+
+	"keys destroy-scope": {"keys create notes/acme --kek " + medical},
+}
+
+// exampleKey is the key id in examples. keyFor makes the key that a command's
+// examples speak of, with the file proof.json.
+const exampleKey = "1122334455"
+
+var keyFor = map[string]keymgr.KeyState{
+	"keys promote": keymgr.StatePending,
+	"keys disable": keymgr.StateActive,
+	"keys enable":  keymgr.StateDisabled,
+	"keys destroy": keymgr.StateDisabled,
 }
 
 func TestEveryExampleRuns(t *testing.T) {
@@ -35,7 +52,18 @@ func TestEveryExampleRuns(t *testing.T) {
 					c.ok(strings.Fields(line)...)
 				}
 			}
+			key := exampleKey
+			if state, ok := keyFor[path]; ok {
+				c.ok("keys", "migrate")
+				key = fmt.Sprint(c.oldKey("sqlite:env.db", medical, state))
+				c.writeProof("proof.json", c.proof("medical", key))
+			}
 			for _, args := range examples {
+				for i, arg := range args {
+					if arg == exampleKey {
+						args[i] = key
+					}
+				}
 				c.ok(args...)
 			}
 		})

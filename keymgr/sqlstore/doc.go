@@ -15,6 +15,13 @@
 // that concurrent writers wait for each other as long as the busy_timeout of
 // the connection says: set one.
 //
+// Who opens scopes needs SELECT on fieldcrypt_keysets and
+// fieldcrypt_keyset_wraps; with SELECT on fieldcrypt_key_events too it hears of a
+// scope that was destroyed by keymgr.ErrScopeDestroyed, else by
+// keymgr.ErrScopeNotFound. Who makes scopes needs SELECT and INSERT on all three
+// and DELETE on the wraps; who changes them needs UPDATE on the keysets as well,
+// and who destroys them DELETE.
+//
 // Times are those of the process that writes, in UTC and microseconds. They
 // are for people: nothing is decided by them.
 package sqlstore

@@ -1,0 +1,48 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func newKeysPromote() *cobra.Command {
+	var flags changeFlags
+	cmd := &cobra.Command{
+		Use:   "promote <domain>[/<tenant>] <key id>",
+		Short: "Make a key the one that writes",
+		Long: `Make a pending or active key the primary, which writes. The one that was it
+becomes active: it still reads. Promoting that one again goes back.
+
+An application that does not have a new index key yet would not find what it
+wrote, without an error: so the key must be older than --max-age.
+
+` + changeHelp + `
+
+` + kekHelp,
+		Example: `  fieldcrypt keys promote medical 1122334455 --kek 'aws-kms:///alias/medical-key?region=eu-west-1'`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			scope, id, err := scopeAndKey(args)
+			if err != nil {
+				return err
+			}
+			c, err := flags.open(cmd, scope)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			p, _, err := c.key(id)
+			if err != nil {
+				return err
+			}
+			m, err := c.manager()
+			if err != nil {
+				return err
+			}
+			defer m.Close()
+			if err := m.PromoteKey(c.ctx, c.scope, p, id); err != nil {
+				return err
+			}
+			return c.say("promoted  %s: %s key %d, primary", c.scope, p, id)
+		},
+	}
+	flags.register(cmd)
+	flags.registerMaxAge(cmd)
+	return cmd
+}
