@@ -100,6 +100,47 @@ func TestAnOperatorRewrapsAndOpensNothing(t *testing.T) {
 	denied(t, "Rewrap to another domain", err)
 }
 
+// The same of whole Managers: the operator's moves what is stored, without
+// opening it, and the application goes on with the new key alone.
+func TestAnOperatorsManagerMovesWhatItCannotOpen(t *testing.T) {
+	w := newWorld(t)
+	w.create()
+	before, err := w.manager(w.kms.Client()).Keys(t.Context(), medical)
+	if err != nil {
+		t.Fatal(err)
+	}
+	operator := w.role("operator", "operator.json")
+	old := awskms.Key(operator, w.key)
+	w.key = w.kms.CreateKey("alias/next")
+	cfg := w.config(operator)
+	for name, d := range cfg.Domains {
+		d.DecryptOnly = []keymgr.KEK{old}
+		cfg.Domains[name] = d
+	}
+	m, err := keymgr.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	w.kms.ResetCalls()
+	report, err := m.RewrapAll(t.Context(), keymgr.RewrapOptions{WithoutOpening: true})
+	if err != nil {
+		t.Fatalf("%v: %+v", err, report)
+	}
+	if n := w.kms.Count(); n == 0 || n != w.kms.Count("ReEncrypt") {
+		t.Errorf("%d calls, %d of ReEncrypt", n, w.kms.Count("ReEncrypt"))
+	}
+	_, err = m.Keys(t.Context(), medical)
+	denied(t, "Keys of the operator", err)
+	after, err := w.manager(w.role("application", "application.json")).Keys(t.Context(), medical)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after.Version() != before.Version() || after.Primary().ID() != before.Primary().ID() {
+		t.Error("the keys are others")
+	}
+}
+
 func TestAnAuditorHasNoKeysWhateverElseIsAttached(t *testing.T) {
 	w := newWorld(t)
 	w.create()

@@ -27,6 +27,7 @@ type request struct {
 	call      *Call    // what the log will say
 	alias     string   // by which the caller named the key
 	tokens    []string // GrantTokens
+	blind     bool     // the ciphertext is ignored
 
 	grant      *grant            // that CreateGrant is to make
 	constraint map[string]string // its encryption context
