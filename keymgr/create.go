@@ -103,7 +103,7 @@ func (m *Manager) put(ctx context.Context, e *entry, dataKey []byte, wraps []Wra
 		if err == nil {
 			return keys, nil
 		}
-		if !errors.Is(err, ErrKeyIDTaken) {
+		if !errors.Is(err, ErrKeyIDTaken) || d.fixedIDs {
 			break
 		}
 	}

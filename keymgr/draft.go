@@ -22,6 +22,7 @@ type draft struct {
 	info        info
 	seal, index *keyset.Handle // nil while there is no key
 	events      []Event
+	fixedIDs    bool // a new key has an id that cannot be drawn again
 }
 
 // firstDraft makes version 1: one key of each purpose.

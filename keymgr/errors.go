@@ -55,8 +55,8 @@ var (
 	ErrUnknownKey = errors.New("keymgr: unknown key id")
 	// ErrKeyDisabled: the key is disabled or destroyed.
 	ErrKeyDisabled = errors.New("keymgr: key is disabled or destroyed")
-	// ErrKeyIDTaken: a new key drew an id that the store has seen before; the
-	// Manager draws again.
+	// ErrKeyIDTaken: a new key drew an id that the store has seen before, and the
+	// Manager draws again; or an imported key has such an id.
 	ErrKeyIDTaken = errors.New("keymgr: key id was used before")
 	// ErrRewrapFailed: some scopes of a RewrapAll failed; its report names them
 	// and why, and their old wraps have stayed.

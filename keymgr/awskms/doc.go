@@ -18,7 +18,8 @@
 // kms:GenerateDataKey and, for every KEK but the first of a domain, kms:Encrypt;
 // moving it to another KMS key kms:ReEncryptFrom and kms:ReEncryptTo, and kms:Decrypt
 // unless that is done WithoutOpening; [KEK.Describe] kms:DescribeKey, which also tells
-// what an alias names now.
+// what an alias names now. The folder policies beside this package has example
+// policies, which are tested.
 //
 // # Aliases
 //

@@ -1,8 +1,6 @@
 package awskmstest
 
 import (
-	"strings"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
@@ -13,10 +11,12 @@ const (
 	DefaultSecretAccessKey = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 )
 
-// user is a principal: an IAM user with one access key.
+// user is an access key: of an IAM user, or of one session of a role.
 type user struct {
-	arn     string
+	*principal
+	session string // ARN of the caller in errors and logs; of a user its own
 	secret  string
+	token   string // of a session
 	expired bool
 }
 
@@ -26,17 +26,17 @@ func (s *Server) Credentials() aws.Credentials {
 }
 
 // AddCredentials makes an access key for an IAM user of the server's account.
-// [Call.Principal] tells users apart.
+// [Call.Principal] tells users apart. A user who is new is an administrator, as
+// that of Credentials is: [Server.AddUser] makes others.
 func (s *Server) AddCredentials(userName string) aws.Credentials {
-	creds := aws.Credentials{
-		AccessKeyID:     "AKIA" + strings.ToUpper(randomID()[:16]),
-		SecretAccessKey: randomID() + randomID()[:8],
-		Source:          "awskmstest",
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.users[creds.AccessKeyID] = &user{arn: s.arn("iam", "user/"+userName), secret: creds.SecretAccessKey}
-	return creds
+	arn := s.arn("iam", "user/"+userName)
+	p, ok := s.principals[arn]
+	if !ok {
+		p = s.addPrincipal(arn, mustIdentityPolicy(administratorAccess))
+	}
+	return s.addAccessKey("AKIA", &user{principal: p, session: arn})
 }
 
 // ExpireCredentials answers all credentials that the server knows now with

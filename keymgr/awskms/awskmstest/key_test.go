@@ -33,7 +33,7 @@ func TestCreateKeyVariants(t *testing.T) {
 	client := srv.Client()
 	out, err := client.CreateKey(t.Context(), &kms.CreateKeyInput{
 		MultiRegion: aws.Bool(true), KeySpec: types.KeySpecSymmetricDefault, KeyUsage: types.KeyUsageTypeEncryptDecrypt,
-		Policy: aws.String(`{"Version":"2012-10-17","Statement":[]}`),
+		Policy: aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*"}}`),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/hex"
+	"slices"
 	"time"
 )
 
@@ -14,24 +15,27 @@ const (
 	usageEncrypt  = "ENCRYPT_DECRYPT"
 	usageMAC      = "GENERATE_VERIFY_MAC"
 
-	stateEnabled  = "Enabled"
-	stateDisabled = "Disabled"
-	statePending  = "PendingDeletion"
+	stateEnabled        = "Enabled"
+	stateDisabled       = "Disabled"
+	statePending        = "PendingDeletion"
+	statePendingReplica = "PendingReplicaDeletion" // of a primary that waits for its replicas' end
 )
 
 // key is a KMS key.
 type key struct {
+	*lineage
 	id          string // UUID, or "mrk-" and 32 hex digits
 	arn         string
+	region      string
 	spec, usage string
 	description string
 	created     time.Time
 	state       string
 	deletion    time.Time // while its deletion is pending
+	waiting     int       // days from ScheduleKeyDeletion to the deletion
 	multiRegion bool
-	policy      string
+	policy      keyPolicy
 	tags        map[string]string
-	materials   []*material // oldest first, the last one encrypts; none for HMAC keys
 }
 
 // material is the secret of a key. Nothing holds its bytes: they are behind the
@@ -39,6 +43,9 @@ type key struct {
 type material struct {
 	id   [32]byte
 	aead cipher.AEAD // AES-256-GCM with random ivs
+
+	rotated  time.Time // zero for the first
+	onDemand bool
 }
 
 func newMaterial() *material {
@@ -62,19 +69,28 @@ func (m *material) hexID() string { return hex.EncodeToString(m.id[:]) }
 
 func (k *key) current() *material { return k.materials[len(k.materials)-1] }
 
-// addKey makes a key in the state Enabled.
+// addKey makes a key in the state Enabled, with the default policy if it has none.
 func (s *Server) addKey(k *key) *key {
 	k.id = randomUUID()
 	if k.multiRegion {
 		k.id = "mrk-" + randomID()
 	}
-	k.arn = s.arn("kms", "key/"+k.id)
-	k.state = stateEnabled
+	k.lineage = &lineage{primary: k}
 	if k.spec == specSymmetric {
 		k.materials = []*material{newMaterial()}
 	}
-	s.keys[k.id] = k
+	s.admit(k)
 	return k
+}
+
+// admit makes a key one of this region's.
+func (s *Server) admit(k *key) {
+	k.arn, k.region, k.state = s.arn("kms", "key/"+k.id), s.region, stateEnabled
+	if k.policy.text == "" {
+		k.policy = s.defaultPolicy()
+	}
+	k.members = append(k.members, k)
+	s.keys[k.id] = k
 }
 
 // CreateKey makes a symmetric encryption key and any number of aliases of it,
@@ -93,36 +109,67 @@ func (s *Server) CreateKey(aliases ...string) (arn string) {
 	return k.arn
 }
 
-// deleteDue deletes the keys whose waiting time is over, and their aliases.
-func (s *Server) deleteDue(now time.Time) {
-	for id, k := range s.keys {
-		if k.state != statePending || now.Before(k.deletion) {
-			continue
-		}
-		delete(s.keys, id)
-		for name, a := range s.aliases {
-			if a.target == k {
-				delete(s.aliases, name)
+// tick does what time has brought: it deletes the keys whose waiting time is
+// over, and rotates those whose turn has come.
+func (a *account) tick() {
+	for _, s := range a.regions {
+		now := s.now().UTC()
+		for _, k := range s.keys {
+			if k.state == statePending && !now.Before(k.deletion) {
+				s.delete(k, now)
+			} else if !k.isReplica() {
+				k.rotation.catchUp(k, now)
 			}
 		}
 	}
 }
 
+// delete removes a key, its aliases and its grants.
+func (s *Server) delete(k *key, now time.Time) {
+	delete(s.keys, k.id)
+	for name, a := range s.aliases {
+		if a.target == k {
+			delete(s.aliases, name)
+		}
+	}
+	s.grants.removeOf(k)
+	k.members = slices.DeleteFunc(k.members, func(other *key) bool { return other == k })
+	if p := k.primary; p.state == statePendingReplica && len(p.replicas()) == 0 {
+		p.state, p.deletion = statePending, now.AddDate(0, 0, p.waiting)
+	}
+}
+
 // usable refuses keys that no cryptographic operation may use now.
 func (k *key) usable(operation string) error {
-	switch {
-	case k.usage != usageEncrypt:
+	if k.usage != usageEncrypt {
 		return fail("InvalidKeyUsageException", "%s key usage is %s which is not valid for %s.", k.arn, k.usage, operation)
-	case k.state == stateDisabled:
+	}
+	return k.enabled()
+}
+
+// notPending refuses keys whose deletion is pending.
+func (k *key) notPending() error {
+	switch k.state {
+	case statePending:
+		return fail("KMSInvalidStateException", "%s is pending deletion.", k.arn)
+	case statePendingReplica:
+		return fail("KMSInvalidStateException", "%s is pending replica deletion.", k.arn)
+	}
+	return nil
+}
+
+// enabled refuses keys that are disabled or whose deletion is pending.
+func (k *key) enabled() error {
+	if k.state == stateDisabled {
 		return fail("DisabledException", "%s is disabled.", k.arn)
 	}
 	return k.notPending()
 }
 
-// notPending refuses keys whose deletion is pending.
-func (k *key) notPending() error {
-	if k.state == statePending {
-		return fail("KMSInvalidStateException", "%s is pending deletion.", k.arn)
+// symmetric refuses keys that are not for symmetric encryption.
+func (k *key) symmetric() error {
+	if k.spec != specSymmetric {
+		return unsupported("%s key spec is %s which is not valid for this operation.", k.arn, k.spec)
 	}
 	return nil
 }

@@ -61,6 +61,10 @@ func (s *Server) updateAlias(r *request) (any, error) {
 			s.arn("kms", name), a.target.usage, k.usage)
 	}
 	if k != a.target {
+		if err := s.authorize(r, a.target, r.operation); err != nil {
+			return nil, err
+		}
+		r.call.KeyARN = k.arn
 		if err := s.checkAliasQuota(k); err != nil {
 			return nil, err
 		}
@@ -81,6 +85,9 @@ func (s *Server) deleteAlias(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.authorizeAccount(r, s.arn("kms", name), r.operation); err != nil {
+		return nil, err
+	}
 	if err := s.authorize(r, a.target, r.operation); err != nil {
 		return nil, err
 	}
@@ -98,9 +105,12 @@ func (s *Server) listAliases(r *request) (any, error) {
 	if err := r.err(); err != nil {
 		return nil, err
 	}
+	if err := s.authorizeAccount(r, "*", r.operation); err != nil {
+		return nil, err
+	}
 	names := slices.Sorted(maps.Keys(s.aliases))
 	if id != "" {
-		k, err := s.keyOnly(r, id)
+		k, err := s.keyUnchecked(r, id) // permission to list aliases is IAM's alone
 		if err != nil {
 			return nil, err
 		}
@@ -133,6 +143,9 @@ func (s *Server) aliasAndTarget(r *request) (string, *key, error) {
 	}
 	if isAlias(target) {
 		return "", nil, invalid("Aliases must refer to keys. Not aliases")
+	}
+	if err := s.authorizeAccount(r, s.arn("kms", name), r.operation); err != nil {
+		return "", nil, err
 	}
 	k, err := s.keyOnly(r, target)
 	return name, k, err

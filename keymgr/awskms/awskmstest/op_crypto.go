@@ -27,7 +27,7 @@ func (s *Server) encrypt(r *request) (any, error) {
 }
 
 func (s *Server) decrypt(r *request) (any, error) {
-	blob := r.blob("CiphertextBlob", maxCiphertext)
+	blob := r.ciphertext()
 	id := r.keyID("KeyId", false)
 	context := r.stringMap("EncryptionContext")
 	algorithm := r.algorithm("EncryptionAlgorithm")
@@ -49,7 +49,7 @@ func (s *Server) decrypt(r *request) (any, error) {
 }
 
 func (s *Server) reEncrypt(r *request) (any, error) {
-	blob := r.blob("CiphertextBlob", maxCiphertext)
+	blob := r.ciphertext()
 	sourceID := r.keyID("SourceKeyId", false)
 	destinationID := r.keyID("DestinationKeyId", true)
 	sourceContext := r.stringMap("SourceEncryptionContext")
@@ -89,12 +89,19 @@ func (s *Server) openBlob(r *request, blob []byte, context map[string]string, id
 	if err := r.err(); err != nil {
 		return nil, nil, nil, err
 	}
+	if r.blind {
+		if id == "" {
+			return nil, nil, nil, invalid("A key must be specified when the ciphertext is ignored.")
+		}
+		k, err := s.cryptoKey(r, id, action, algorithm)
+		return k, nil, nil, err
+	}
 	h, sealed, badBlob := parseBlob(blob)
 	if id == "" {
 		if badBlob != nil {
 			return nil, nil, nil, badBlob
 		}
-		if k, ok := s.keys[h.keyID]; !ok || s.faults.denied[k.id] {
+		if k, ok := s.keys[h.keyID]; !ok || s.authorize(r, k, action) != nil {
 			return nil, nil, nil, fail("AccessDeniedException", "The ciphertext refers to a customer master key that does not exist, "+
 				"does not exist in this region, or you are not allowed to access.")
 		}
@@ -111,6 +118,22 @@ func (s *Server) openBlob(r *request, blob []byte, context map[string]string, id
 	}
 	plaintext, m, err := open(k, h, sealed, context)
 	return k, plaintext, m, err
+}
+
+// ciphertext reads CiphertextBlob, which a dry run with IGNORE_CIPHERTEXT can do
+// without: it asks for permissions alone.
+func (r *request) ciphertext() []byte {
+	modifiers := r.strings("DryRunModifiers", false, 1, 0, 256)
+	for i, m := range modifiers {
+		if m != "IGNORE_CIPHERTEXT" {
+			r.violate("Value '%s' at 'dryRunModifiers.%d.member' failed to satisfy constraint: Member must satisfy enum value set: [IGNORE_CIPHERTEXT]", m, i+1)
+		}
+	}
+	r.blind = r.boolean("DryRun") && len(modifiers) > 0
+	if r.blind && !r.has("CiphertextBlob") {
+		return nil
+	}
+	return r.blob("CiphertextBlob", maxCiphertext)
 }
 
 // cryptoKey finds a key and refuses what cannot encrypt. It returns the key also
@@ -137,11 +160,4 @@ func (s *Server) cryptoKey(r *request, id, action, algorithm string) (*key, erro
 
 func (p *params) algorithm(name string) string {
 	return orDefault(p.enum(name, specSymmetric, "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE"), specSymmetric)
-}
-
-// grantTokens refuses any grant token: there are no grants.
-func (p *params) grantTokens() {
-	if list, _ := read[[]string](p, "GrantTokens", false, "List"); len(list) > 0 {
-		p.mistype(fail("InvalidGrantTokenException", ""))
-	}
 }

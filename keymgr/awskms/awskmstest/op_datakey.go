@@ -67,6 +67,9 @@ func (s *Server) generateRandom(r *request) (any, error) {
 	if err := r.err(); err != nil {
 		return nil, err
 	}
+	if err := s.authorizeAccount(r, "*", r.operation); err != nil {
+		return nil, err
+	}
 	if r.has("CustomKeyStoreId") || r.has("Recipient") {
 		return nil, unsupported("This server has no key stores and cannot check attestation documents.")
 	}

@@ -1,7 +1,6 @@
 package awskmstest
 
 import (
-	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ type keyMetadata struct {
 	KeyUsage                 string
 	KeyState                 string
 	DeletionDate             timestamp `json:",omitzero"`
+	PendingDeletionWindow    int       `json:"PendingDeletionWindowInDays,omitempty"`
 	Origin                   string
 	KeyManager               string
 	CustomerMasterKeySpec    string
@@ -39,7 +39,7 @@ type multiRegionKey struct{ Arn, Region string }
 
 func (s *Server) metadata(k *key) keyMetadata {
 	m := keyMetadata{
-		AWSAccountId:          s.account,
+		AWSAccountId:          s.account.id,
 		KeyId:                 k.id,
 		Arn:                   k.arn,
 		CreationDate:          timestamp{k.created},
@@ -60,11 +60,17 @@ func (s *Server) metadata(k *key) keyMetadata {
 	} else {
 		m.MacAlgorithms = []string{"HMAC_SHA_256"}
 	}
+	if k.state == statePendingReplica {
+		m.PendingDeletionWindow = k.waiting
+	}
 	if k.multiRegion {
 		m.MultiRegionConfiguration = &multiRegionConfiguration{
-			MultiRegionKeyType: "PRIMARY",
-			PrimaryKey:         multiRegionKey{k.arn, s.region},
+			MultiRegionKeyType: k.multiRegionType(),
+			PrimaryKey:         multiRegionKey{k.primary.arn, k.primary.region},
 			ReplicaKeys:        []multiRegionKey{},
+		}
+		for _, replica := range k.replicas() {
+			m.MultiRegionConfiguration.ReplicaKeys = append(m.MultiRegionConfiguration.ReplicaKeys, multiRegionKey{replica.arn, replica.region})
 		}
 	}
 	return m
@@ -75,11 +81,11 @@ type keyMetadataResponse struct{ KeyMetadata keyMetadata }
 func (s *Server) createKey(r *request) (any, error) {
 	k := &key{
 		description: r.str("Description", false, 0, 8192),
-		policy:      r.str("Policy", false, 1, 131072),
 		multiRegion: r.boolean("MultiRegion"),
 		created:     r.now,
 	}
-	tags := r.tags("Tags")
+	tags, policyText := r.tags("Tags"), r.policyText(false)
+	bypass := r.boolean("BypassPolicyLockoutSafetyCheck")
 	usage := r.enum("KeyUsage", "SIGN_VERIFY", usageEncrypt, usageMAC, "KEY_AGREEMENT")
 	spec := r.enum("KeySpec", keySpecs()...)
 	oldSpec := r.enum("CustomerMasterKeySpec", keySpecs()...)
@@ -105,12 +111,20 @@ func (s *Server) createKey(r *request) (any, error) {
 	default:
 		return nil, unsupported("This server has no keys of the spec %s.", k.spec)
 	}
-	if k.policy != "" && !json.Valid([]byte(k.policy)) {
-		return nil, fail("MalformedPolicyDocumentException", "The new key policy is not valid JSON.")
+	if err := s.authorizeAccount(r, "*", r.operation); err != nil {
+		return nil, err
 	}
 	var err error
+	if k.policy, err = s.newPolicy(r, nil, policyText, bypass); err != nil {
+		return nil, err
+	}
 	if k.tags, err = tagMap(tags); err != nil {
 		return nil, err
+	}
+	if len(k.tags) > 0 {
+		if err := s.authorizeAccount(r, "*", "TagResource"); err != nil {
+			return nil, err
+		}
 	}
 	s.addKey(k)
 	r.call.KeyARN = k.arn
@@ -134,6 +148,9 @@ func (s *Server) listKeys(r *request) (any, error) {
 	type entry struct{ KeyId, KeyArn string }
 	pg := r.page(100, 1000)
 	if err := r.err(); err != nil {
+		return nil, err
+	}
+	if err := s.authorizeAccount(r, "*", r.operation); err != nil {
 		return nil, err
 	}
 	ids, next, err := pg.of(slices.Sorted(maps.Keys(s.keys)))

@@ -13,6 +13,9 @@ func (s *Server) setState(r *request, state string) error {
 	if err := k.notPending(); err != nil {
 		return err
 	}
+	if k.state == stateDisabled && state == stateEnabled && !k.isReplica() {
+		k.rotation.resume(k, r.now)
+	}
 	k.state = state
 	return nil
 }
@@ -38,11 +41,13 @@ func (s *Server) scheduleKeyDeletion(r *request) (any, error) {
 	if err := k.notPending(); err != nil {
 		return nil, err
 	}
-	k.state = statePending
-	k.deletion = r.now.Add(time.Duration(days) * 24 * time.Hour)
+	k.state, k.deletion, k.waiting = statePending, r.now.AddDate(0, 0, days), days
+	if !k.isReplica() && len(k.replicas()) > 0 {
+		k.state, k.deletion = statePendingReplica, time.Time{}
+	}
 	return struct {
 		KeyId               string
-		DeletionDate        timestamp
+		DeletionDate        timestamp `json:",omitzero"`
 		KeyState            string
 		PendingWindowInDays int
 	}{k.arn, timestamp{k.deletion}, k.state, days}, nil
@@ -53,7 +58,7 @@ func (s *Server) cancelKeyDeletion(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if k.state != statePending {
+	if k.notPending() == nil {
 		return nil, fail("KMSInvalidStateException", "%s is not pending deletion.", k.arn)
 	}
 	k.state, k.deletion = stateDisabled, time.Time{}

@@ -12,6 +12,12 @@ func (s *Server) operation(name string) operation {
 		return s.describeKey
 	case "ListKeys":
 		return s.listKeys
+	case "UpdateKeyDescription":
+		return s.updateKeyDescription
+	case "ReplicateKey":
+		return s.replicateKey
+	case "UpdatePrimaryRegion":
+		return s.updatePrimaryRegion
 
 	case "EnableKey":
 		return s.enableKey
@@ -30,6 +36,42 @@ func (s *Server) operation(name string) operation {
 		return s.deleteAlias
 	case "ListAliases":
 		return s.listAliases
+
+	case "EnableKeyRotation":
+		return s.enableKeyRotation
+	case "DisableKeyRotation":
+		return s.disableKeyRotation
+	case "GetKeyRotationStatus":
+		return s.getKeyRotationStatus
+	case "RotateKeyOnDemand":
+		return s.rotateKeyOnDemand
+	case "ListKeyRotations":
+		return s.listKeyRotations
+
+	case "PutKeyPolicy":
+		return s.putKeyPolicy
+	case "GetKeyPolicy":
+		return s.getKeyPolicy
+	case "ListKeyPolicies":
+		return s.listKeyPolicies
+
+	case "CreateGrant":
+		return s.createGrant
+	case "ListGrants":
+		return s.listGrants
+	case "ListRetirableGrants":
+		return s.listRetirableGrants
+	case "RevokeGrant":
+		return s.revokeGrant
+	case "RetireGrant":
+		return s.retireGrant
+
+	case "TagResource":
+		return s.tagResource
+	case "UntagResource":
+		return s.untagResource
+	case "ListResourceTags":
+		return s.listResourceTags
 
 	case "Encrypt":
 		return s.encrypt

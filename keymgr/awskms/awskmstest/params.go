@@ -131,6 +131,26 @@ func (p *params) stringMap(name string) map[string]string {
 	return m
 }
 
+// strings reads a list of at most most strings, each of min to max characters.
+func (p *params) strings(name string, required bool, most, min, max int) []string {
+	list, ok := read[[]*string](p, name, required, "List")
+	if !ok {
+		return nil
+	}
+	p.length(fmt.Sprintf("Value at '%s'", wireName(name)), len(list), 0, most)
+	values := []string{}
+	for i, v := range list {
+		at := fmt.Sprintf("%s.%d.member", wireName(name), i+1)
+		if v == nil {
+			p.violate("Value null at '%s' failed to satisfy constraint: Member must not be null", at)
+			continue
+		}
+		p.length(fmt.Sprintf("Value '%s' at '%s'", *v, at), utf8.RuneCountInString(*v), min, max)
+		values = append(values, *v)
+	}
+	return values
+}
+
 // has reports whether a member is there and not null.
 func (p *params) has(name string) bool {
 	raw, ok := p.members[name]

@@ -11,8 +11,23 @@ var keyIDPattern = regexp.MustCompile(`^(?:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-f
 // keyOrAlias finds the key that a caller names by id, ARN, alias or alias ARN,
 // notes it in the log and refuses it if it is denied.
 func (s *Server) keyOrAlias(r *request, id, action string) (*key, error) {
+	k, err := s.find(r, id, action)
+	if err != nil {
+		return nil, err
+	}
+	return k, s.authorize(r, k, action)
+}
+
+// find is keyOrAlias without the permission.
+func (s *Server) find(r *request, id, action string) (*key, error) {
 	if err := s.foreign(r, id, action); err != nil {
 		return nil, err
+	}
+	if err := s.checkTokens(r); err != nil {
+		return nil, err
+	}
+	if isAlias(id) {
+		r.alias = id[strings.Index(id, "alias/"):]
 	}
 	k, err := s.lookup(id)
 	if err != nil {
@@ -21,7 +36,8 @@ func (s *Server) keyOrAlias(r *request, id, action string) (*key, error) {
 		}
 		return nil, err
 	}
-	return k, s.authorize(r, k, action)
+	r.noteKey(k, action)
+	return k, nil
 }
 
 const invalidArn = "InvalidArnException"
@@ -30,18 +46,27 @@ const invalidArn = "InvalidArnException"
 // those that answer NotFoundException in its place.
 func declaresInvalidArn(operation string) bool {
 	switch operation {
-	case "DescribeKey", "EnableKey", "DisableKey", "ScheduleKeyDeletion", "CancelKeyDeletion", "ListAliases":
-		return true
+	case "Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "CreateAlias", "UpdateAlias", "DeleteAlias":
+		return false
 	}
-	return false
+	return true
 }
 
 // keyOnly is keyOrAlias for operations that take no aliases.
 func (s *Server) keyOnly(r *request, id string) (*key, error) {
+	k, err := s.keyUnchecked(r, id)
+	if err != nil {
+		return nil, err
+	}
+	return k, s.authorize(r, k, r.operation)
+}
+
+// keyUnchecked is keyOnly without the permission.
+func (s *Server) keyUnchecked(r *request, id string) (*key, error) {
 	if isAlias(id) {
 		return nil, notFound("Invalid keyId '%s'", id)
 	}
-	return s.keyOrAlias(r, id, r.operation)
+	return s.find(r, id, r.operation)
 }
 
 // lookup finds a key by id, ARN, alias or alias ARN.
@@ -96,25 +121,11 @@ func (s *Server) alias(name string) (*alias, error) {
 // foreign refuses ARNs of other accounts: no key policy there lets anyone in.
 func (s *Server) foreign(r *request, id, action string) error {
 	parts := strings.SplitN(id, ":", 6)
-	if len(parts) != 6 || parts[2] != "kms" || parts[3] != s.region || parts[4] == s.account {
+	if len(parts) != 6 || parts[2] != "kms" || parts[3] != s.region || parts[4] == s.account.id {
 		return nil
 	}
 	return fail("AccessDeniedException", "User: %s is not authorized to perform: kms:%s on resource: %s because the resource does not exist in this Region, "+
-		"no resource-based policies allow access, or a resource-based policy explicitly denies access", r.user.arn, action, id)
-}
-
-// authorize notes the key in the log and refuses it if Deny says so.
-func (s *Server) authorize(r *request, k *key, action string) error {
-	if action == "ReEncryptFrom" {
-		r.call.SourceKeyARN = k.arn
-	} else {
-		r.call.KeyARN = k.arn
-	}
-	if s.faults.denied[k.id] {
-		return fail("AccessDeniedException", "User: %s is not authorized to perform: kms:%s on resource: %s with an explicit deny in a resource-based policy",
-			r.user.arn, action, k.arn)
-	}
-	return nil
+		"no resource-based policies allow access, or a resource-based policy explicitly denies access", r.user.session, action, id)
 }
 
 func isAlias(id string) bool {

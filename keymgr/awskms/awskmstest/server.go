@@ -34,8 +34,8 @@ type Config struct {
 // Server is a running KMS. All methods are safe for concurrent use. It prints
 // as its URL in every formatter.
 type Server struct {
+	*account  // with the lock over all that follows mu there and here
 	region    string
-	account   string
 	now       func() time.Time
 	url       string
 	listener  *listener
@@ -45,10 +45,10 @@ type Server struct {
 	closeOnce sync.Once
 	served    sync.WaitGroup
 
-	mu      sync.Mutex
+	// What mu guards.
 	keys    map[string]*key   // by key id
 	aliases map[string]*alias // by name, "alias/..." included
-	users   map[string]*user  // by access key id
+	grants  grants
 	calls   []Call
 	faults  faults
 }
@@ -71,25 +71,41 @@ func Start(t testing.TB) *Server {
 
 // New runs a server until Close.
 func New(cfg Config) (*Server, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	return newServer(cfg, newAccount(cfg.AccountID))
+}
+
+func (cfg Config) withDefaults() Config {
 	cfg.Addr = orDefault(cfg.Addr, "127.0.0.1:0")
 	cfg.Region = orDefault(cfg.Region, "us-east-1")
 	cfg.AccountID = orDefault(cfg.AccountID, "111122223333")
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	return cfg
+}
+
+func (cfg Config) check() error {
 	if !regionPattern.MatchString(cfg.Region) {
-		return nil, fmt.Errorf("awskmstest: Config.Region %q is not the name of a region, such as eu-west-1", cfg.Region)
+		return fmt.Errorf("awskmstest: Config.Region %q is not the name of a region, such as eu-west-1", cfg.Region)
 	}
 	if !accountPattern.MatchString(cfg.AccountID) {
-		return nil, fmt.Errorf("awskmstest: Config.AccountID %q is not twelve digits", cfg.AccountID)
+		return fmt.Errorf("awskmstest: Config.AccountID %q is not twelve digits", cfg.AccountID)
 	}
+	return nil
+}
+
+func newServer(cfg Config, a *account) (*Server, error) {
 	inner, err := net.Listen("tcp", cfg.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("awskmstest: %w", err)
 	}
 	s := &Server{
+		account:   a,
 		region:    cfg.Region,
-		account:   cfg.AccountID,
 		now:       cfg.Now,
 		url:       "http://" + inner.Addr().String(),
 		listener:  &listener{Listener: inner, conns: map[*conn]struct{}{}},
@@ -97,12 +113,9 @@ func New(cfg Config) (*Server, error) {
 		done:      make(chan struct{}),
 		keys:      map[string]*key{},
 		aliases:   map[string]*alias{},
-		users:     map[string]*user{},
+		grants:    newGrants(),
 	}
-	s.users[DefaultAccessKeyID] = &user{
-		arn:    s.arn("iam", "user/test"),
-		secret: DefaultSecretAccessKey,
-	}
+	s.register()
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(s.serve),
 		ReadHeaderTimeout: time.Minute,
@@ -129,13 +142,13 @@ func (s *Server) URL() string { return s.url }
 // Region is the region that the server plays.
 func (s *Server) Region() string { return s.region }
 
-// arn makes an ARN of the server's account. IAM knows no regions.
+// arn makes an ARN of the server's account. IAM knows no regions, and here STS does not either.
 func (s *Server) arn(service, resource string) string {
 	region := s.region
-	if service == "iam" {
+	if service == "iam" || service == "sts" {
 		region = ""
 	}
-	return "arn:" + partitionOf(s.region) + ":" + service + ":" + region + ":" + s.account + ":" + resource
+	return "arn:" + partitionOf(s.region) + ":" + service + ":" + region + ":" + s.account.id + ":" + resource
 }
 
 // randomID returns 32 random hex digits.

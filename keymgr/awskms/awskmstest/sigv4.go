@@ -48,7 +48,7 @@ func (s *Server) authenticate(r *http.Request, body []byte, call *Call) (*user, 
 		return nil, fail("InvalidSignatureException", "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
 	}
 	u, ok := s.users[a.accessKeyID]
-	if !ok || r.Header.Get("X-Amz-Security-Token") != "" { // users have no session tokens
+	if !ok || !hmac.Equal([]byte(r.Header.Get("X-Amz-Security-Token")), []byte(u.token)) {
 		return nil, fail("UnrecognizedClientException", "The security token included in the request is invalid.")
 	}
 	want := a.sign(u.secret, date, canonicalRequest(r, a.signedHeaders, body))

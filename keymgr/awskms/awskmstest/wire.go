@@ -24,7 +24,13 @@ type request struct {
 	operation string
 	user      *user
 	now       time.Time
-	call      *Call // what the log will say
+	call      *Call    // what the log will say
+	alias     string   // by which the caller named the key
+	tokens    []string // GrantTokens
+	blind     bool     // the ciphertext is ignored
+
+	grant      *grant            // that CreateGrant is to make
+	constraint map[string]string // its encryption context
 }
 
 // serve answers one HTTP request.
@@ -77,7 +83,7 @@ func (s *Server) answer(r *http.Request, body []byte, operate operation, call *C
 		s.calls = append(s.calls, *call)
 	}()
 
-	s.deleteDue(now)
+	s.tick()
 	if e := s.faults.next(); e != nil {
 		return nil, e
 	}
@@ -85,7 +91,7 @@ func (s *Server) answer(r *http.Request, body []byte, operate operation, call *C
 	if err != nil {
 		return nil, err
 	}
-	call.Principal = u.arn
+	call.Principal = u.session
 	if s.faults.throttled() {
 		return nil, throttling()
 	}
