@@ -3,6 +3,7 @@ package fieldcrypt_test
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"os"
@@ -17,8 +18,8 @@ import (
 
 type uuid [16]byte
 
-func (u uuid) MarshalText() ([]byte, error)     { return []byte("u"), nil }
-func (u *uuid) UnmarshalText(text []byte) error { return nil }
+func (u uuid) MarshalText() ([]byte, error)     { return hex.AppendEncode(nil, u[:]), nil }
+func (u *uuid) UnmarshalText(text []byte) error { _, err := hex.Decode(u[:], text); return err }
 
 // visit has a column of each kind.
 type visit struct {
