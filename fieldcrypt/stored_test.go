@@ -367,7 +367,7 @@ func TestBoundColumnsAsDriversGiveThem(t *testing.T) {
 	b := table.Batch(t.Context())
 	for column, ways := range map[string][]any{
 		"text":  {[16]byte(in.Key), in.Key[:], fmt.Sprintf("%x-%x-%x-%x-%x", in.Key[:4], in.Key[4:6], in.Key[6:8], in.Key[8:10], in.Key[10:])},
-		"maybe": {uint64(math.MaxUint64), "18446744073709551615"},
+		"maybe": {uint64(math.MaxUint64), "18446744073709551615", []byte("18446744073709551615")},
 		"bytes": {"north", []byte("north")},
 	} {
 		for _, v := range ways {

@@ -169,6 +169,9 @@ func (p *PlainField) fromStored(v any) (reflect.Value, error) {
 	if isUUID(p.codec.base) {
 		v = storedUUID(v)
 	}
+	if text, ok := v.([]byte); ok && (p.codec.form == formInt || p.codec.form == formUint) {
+		v = string(text) // decimal
+	}
 	return p.codec.convert(v, p.Type)
 }
 
