@@ -15,7 +15,8 @@ var ErrWrongIndex = errors.New("blind index does not belong to the value")
 // it, and recomputes the row's indexes under the keys that they name. failures
 // has an *Error for every value and index that is not as it must be, for which
 // [FailureClass] has a class; it is valid until the next call. The second column
-// of an index may be NULL, which says that it was not filled yet.
+// of an index may be NULL, which says that it was not filled yet. Of JSON and of
+// what marshalers wrote it sees the form alone, not whether the Go type takes it.
 //
 // Errors: an error of keys or of the context: nothing is said of the row then.
 func (b *StoredBatch) Verify(row *StoredRow) (failures []error, err error) {
@@ -42,11 +43,11 @@ func (b *StoredBatch) Verify(row *StoredRow) (failures []error, err error) {
 		}
 	}
 	for i, ix := range b.table.indexes {
-		if err := note(b.verifyTerm(row, ix, ix.Name, row.Terms[i], false)); err != nil {
+		if err := note(b.verifyTerm(row, ix, ix.Name, row.Terms[i])); err != nil {
 			return nil, err
 		}
 		if row.Next != nil && row.Next[i] != nil {
-			if err := note(b.verifyTerm(row, ix, ix.Name+NextSuffix, row.Next[i], true)); err != nil {
+			if err := note(b.verifyTerm(row, ix, ix.Name+NextSuffix, row.Next[i])); err != nil {
 				return nil, err
 			}
 		}
@@ -100,7 +101,7 @@ func (b *StoredBatch) openColumn(row *StoredRow, i int, col *storedColumn) (id u
 
 // verifyTerm compares a stored term, of the column of a name, with that of the
 // opened values.
-func (b *StoredBatch) verifyTerm(row *StoredRow, ix *storedIndex, name string, stored []byte, next bool) error {
+func (b *StoredBatch) verifyTerm(row *StoredRow, ix *storedIndex, name string, stored []byte) error {
 	for _, i := range ix.columns {
 		if b.opened[i].state == storedClosed {
 			return nil // that is a failure already
