@@ -1,6 +1,9 @@
 package fieldcrypt
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"fmt"
+)
 
 // Term computes what is stored for a row in an index column, by its number in the
 // manifest's table, under an enabled index key, or the primary one for 0. It is
@@ -11,6 +14,9 @@ import "encoding/binary"
 func (b *StoredBatch) Term(row *StoredRow, index int, key uint32) ([]byte, error) {
 	if err := b.next(row); err != nil {
 		return nil, err
+	}
+	if index < 0 || index >= len(b.table.indexes) {
+		return nil, &Error{Op: "index", Err: fmt.Errorf("%w: there is no index %d, the table has %d", ErrUnsupported, index, len(b.table.indexes))}
 	}
 	defer b.wipe()
 	ix := b.table.indexes[index]

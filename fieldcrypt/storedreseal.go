@@ -29,6 +29,9 @@ func (b *StoredBatch) Reseal(row *StoredRow, out [][]byte, keys ...uint32) (chan
 	if err := b.next(row); err != nil {
 		return 0, err
 	}
+	if len(out) != len(row.Values) {
+		return 0, &Error{Op: "reseal", Err: fmt.Errorf("%w: there is room for %d new values, and %d columns", ErrUnsupported, len(out), len(row.Values))}
+	}
 	clear(out)
 	defer b.wipe()
 	for i, col := range b.table.columns {

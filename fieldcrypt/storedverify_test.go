@@ -208,7 +208,10 @@ func TestARowOfAnotherTableIsRefused(t *testing.T) {
 	_, err1 := b.Reseal(&fieldcrypt.StoredRow{}, nil)
 	_, err2 := b.Verify(&fieldcrypt.StoredRow{Values: make([][]byte, 4)})
 	_, err3 := b.Term(&fieldcrypt.StoredRow{}, 0, 0)
-	for _, err := range []error{err1, err2, err3} {
+	four := &fieldcrypt.StoredRow{Values: make([][]byte, 4)}
+	_, err4 := b.Reseal(four, make([][]byte, 3))
+	_, err5 := b.Term(four, 1, 0)
+	for _, err := range []error{err1, err2, err3, err4, err5} {
 		if !errors.Is(err, fieldcrypt.ErrUnsupported) || fieldcrypt.FailureClass(err) != "" {
 			t.Error(err)
 		}
