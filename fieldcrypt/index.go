@@ -121,6 +121,12 @@ func (p indexPart) appendIndexed(dst []byte, v reflect.Value) (_ []byte, ok bool
 	if err != nil {
 		return dst, false, err
 	}
+	return p.normalize(dst, start)
+}
+
+// normalize makes what is indexed of a typed plaintext without padding, which is
+// dst from start on.
+func (p indexPart) normalize(dst []byte, start int) (_ []byte, ok bool, err error) {
 	switch p.field.codec.form {
 	case formTime:
 		return dst[:len(dst)-4], true, nil
@@ -145,11 +151,7 @@ func (ix *BlindIndex) input(dst []byte, at *fixed, tenant string, values []refle
 	if len(values) != len(ix.parts) {
 		return dst, false, fmt.Errorf("%w: the index has %d fields, %d values were given", ErrUnsearchable, len(ix.parts), len(values))
 	}
-	if at != nil {
-		dst = append(dst, at.frame...)
-	} else {
-		dst = appendHead(dst, frame.Index, 4+len(values), ix.Domain, tenant, ix.Table, ix.Name)
-	}
+	dst = ix.begin(dst, at, tenant)
 	for i, part := range ix.parts {
 		if !values[i].IsValid() {
 			return dst, false, nil
@@ -170,6 +172,14 @@ func (ix *BlindIndex) input(dst []byte, at *fixed, tenant string, values []refle
 		binary.BigEndian.PutUint32(dst[at:], uint32(len(dst)-at-4))
 	}
 	return dst, true, nil
+}
+
+// begin appends what stands before the values of the PRF input.
+func (ix *BlindIndex) begin(dst []byte, at *fixed, tenant string) []byte {
+	if at != nil {
+		return append(dst, at.frame...)
+	}
+	return appendHead(dst, frame.Index, 4+len(ix.parts), ix.Domain, tenant, ix.Table, ix.Name)
 }
 
 // compute appends key id | PRF(input), truncated to the index's bits, to dst. The

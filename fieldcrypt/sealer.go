@@ -91,15 +91,10 @@ func (s *Sealer) seal(dst []byte, f *Field, base reflect.Value) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	key := d.keys.Primary()
-	if key.RecordKeyed() && (d.record == nil || d.seals == maxSeals) {
-		rand.Read(d.salt[:]) // never fails
-		if d.record, err = key.Record(&d.salt); err != nil {
-			return nil, err
-		}
-		d.seals = 0
+	key, err := d.use()
+	if err != nil {
+		return nil, err
 	}
-	d.seals++
 	ad, err := f.associatedData(&s.ad, at, d.tenant, &s.row)
 	if err != nil {
 		return nil, err
@@ -119,6 +114,20 @@ func (s *Sealer) seal(dst []byte, f *Field, base reflect.Value) ([]byte, error) 
 		buf.b = b
 	}
 	return seal(dst, key, d.record, &d.salt, b, ad)
+}
+
+// use returns the key for one more seal, and sees to its record key.
+func (d *sealing) use() (key *keymgr.SealKey, err error) {
+	key = d.keys.Primary()
+	if key.RecordKeyed() && (d.record == nil || d.seals == maxSeals) {
+		rand.Read(d.salt[:]) // never fails
+		if d.record, err = key.Record(&d.salt); err != nil {
+			return nil, err
+		}
+		d.seals = 0
+	}
+	d.seals++
+	return key, nil
 }
 
 // seal seals a base value whose typed plaintext has n bytes, padding included,

@@ -1,0 +1,2 @@
+// Package migrate rewrites the rows of live tables.
+package migrate
