@@ -53,6 +53,7 @@ var (
 	ErrNoTenant         = keymgr.ErrNoTenant
 	ErrUnknownDomain    = keymgr.ErrUnknownDomain
 	ErrScopeNotFound    = keymgr.ErrScopeNotFound
+	ErrScopeDestroyed   = keymgr.ErrScopeDestroyed
 	ErrUnknownKey       = keymgr.ErrUnknownKey
 	ErrKeyDisabled      = keymgr.ErrKeyDisabled
 	ErrKEKNotAllowed    = keymgr.ErrKEKNotAllowed

@@ -1,9 +1,6 @@
 package keymgr
 
-import (
-	"context"
-	"strings"
-)
+import "context"
 
 type actorKey struct{}
 
@@ -13,9 +10,7 @@ const maxActorLen = 256
 // WithActor returns a context whose changes of keys are logged as done by
 // actor ([Event]): a person or a program, at most 256 bytes of it.
 func WithActor(ctx context.Context, actor string) context.Context {
-	actor = strings.ToValidUTF8(strings.ReplaceAll(actor, "\x00", ""), "?") // what every SQL text takes
-	actor = strings.ToValidUTF8(actor[:min(len(actor), maxActorLen)], "")   // not cut inside a character
-	return context.WithValue(ctx, actorKey{}, actor)
+	return context.WithValue(ctx, actorKey{}, logText(actor, maxActorLen))
 }
 
 // ActorFrom returns the actor of [WithActor], or "".

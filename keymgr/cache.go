@@ -17,13 +17,16 @@ type entry struct {
 	label  string // names the scope in errors and logs
 
 	cached  atomic.Pointer[opened] // nil: cold
+	used    atomic.Bool            // since the hand of the clock last came by
 	unknown unknownIDs
+	pace    *pace // of its KMS calls; nil: none
 
 	mu      sync.Mutex
 	opening *opening // nil: none under way
 	highest uint64   // version seen so far, kept when cold
 	stored  uint64   // version that the last heartbeat read; 0: none
 	gone    bool     // no longer the scope's entry
+	listed  bool     // in the ring of open scopes, or taken out of it
 }
 
 // lock locks the entry of e's scope, which is e unless that is gone.
@@ -56,6 +59,7 @@ type opening struct {
 
 // keys returns the keys of a scope. It waits only where it must.
 func (m *Manager) keys(ctx context.Context, e *entry) (*Keys, error) {
+	e.touch()
 	o := e.cached.Load()
 	if o != nil {
 		if m.before(o.refreshAt) {
@@ -146,6 +150,9 @@ func (m *Manager) try(ctx context.Context, e *entry, f *opening, floor uint64) (
 		}
 		e = m.lock(e)
 		floor = e.highest
+		if e.opening == nil && e.cached.Load() == nil { // it was evicted meanwhile: this is the opening of its successor
+			e.opening = f
+		}
 		e.mu.Unlock()
 	}
 }
@@ -173,6 +180,11 @@ func (m *Manager) settle(e *entry, f *opening, keys *Keys, err error, began time
 	now := m.cfg.Now()
 	report := func() {}
 	defer func() { report() }() // without the lock: a log handler may need keys
+	var room place
+	if err == nil {
+		room = m.makeRoom(e)
+		defer func() { room.giveBack() }()
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	o := e.cached.Load()
@@ -189,7 +201,7 @@ func (m *Manager) settle(e *entry, f *opening, keys *Keys, err error, began time
 	case err == nil:
 		e.highest = max(e.highest, keys.version)
 		if current && (o == nil || o.keys != keys) {
-			report = m.keep(e, keys, began)
+			report = m.keep(e, keys, began, &room)
 		}
 		return keys, nil
 	case m.closing.Err() != nil:
@@ -210,13 +222,15 @@ func (m *Manager) settle(e *entry, f *opening, keys *Keys, err error, began time
 	return nil, err
 }
 
-// keep caches keys and returns how to say so. The caller holds e.mu.
-func (m *Manager) keep(e *entry, keys *Keys, began time.Time) (report func()) {
+// keep caches keys in the room that was made for them, and returns how to say
+// so. The caller holds e.mu.
+func (m *Manager) keep(e *entry, keys *Keys, began time.Time, room *place) (report func()) {
 	level := slog.LevelDebug
 	if o := e.cached.Load(); o == nil || o.keys.version != keys.version {
 		level = slog.LevelInfo
 		e.unknown.reset(m.cfg.Now())
 	}
+	room.take(e)
 	e.cached.Store(m.fresh(keys, began))
 	return func() {
 		m.cfg.Logger.Log(context.Background(), level, "keymgr: scope opened", "scope", e.label, "version", keys.version)
@@ -230,12 +244,14 @@ func (m *Manager) drop(e *entry, err error) (report func()) {
 	switch {
 	case e.cached.Swap(nil) != nil:
 		level, text = slog.LevelError, "keymgr: scope evicted"
-	case errors.Is(err, ErrScopeNotFound):
+	case errors.Is(err, ErrScopeNotFound), errors.Is(err, ErrScopeDestroyed):
 		level = slog.LevelDebug // names from rows may be made up
 	}
-	if e.highest == 0 {
-		// Never opened: names that are made up must not fill the memory.
+	if e.highest == 0 || e.domain.PerTenant && !e.listed {
+		// Never opened, or not since it was evicted: names that are made up, and
+		// tenants that are refused, must not fill the memory.
 		e.gone = true
+		m.floors.raise(e.scope, e.highest)
 		m.entries.Delete(e.scope)
 	}
 	return func() {
@@ -247,14 +263,19 @@ func (m *Manager) drop(e *entry, err error) (report func()) {
 func (m *Manager) note(e *entry, keys *Keys, began time.Time) {
 	report := func() {}
 	defer func() { report() }()
-	e = m.lock(e)
+	room := m.makeRoom(e)
+	defer func() { room.giveBack() }()
+	for e = m.lock(e); !room.fits(e); e = m.lock(e) { // it was evicted since
+		e.mu.Unlock()
+		room = m.makeRoom(e)
+	}
 	defer e.mu.Unlock()
 	if keys.version < max(e.highest, e.stored) {
 		return // another change has come after it
 	}
 	e.highest = keys.version
 	if o := e.cached.Load(); o == nil || o.keys.version <= keys.version {
-		report = m.keep(e, keys, began)
+		report = m.keep(e, keys, began, &room)
 	}
 }
 
@@ -265,7 +286,8 @@ func unanswered(err error) bool {
 
 // class is the sentinel of an error, for logs.
 func class(err error) string {
-	for _, c := range append(kmsErrors(), ErrStoreUnavailable, ErrScopeNotFound, ErrRollback) {
+	for _, c := range append(kmsErrors(), ErrStoreUnavailable, ErrScopeNotFound, ErrScopeDestroyed, ErrRollback,
+		ErrConflict, ErrConfig, ErrInvalidScope) {
 		if errors.Is(err, c) {
 			return c.Error()
 		}

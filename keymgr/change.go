@@ -13,7 +13,7 @@ import (
 // the scope through the KMS, whatever is cached.
 func (m *Manager) AddKey(ctx context.Context, s Scope, p Purpose) (keyID uint32, err error) {
 	return m.change(ctx, s, p, "keymgr: key added", func(d *draft) (uint32, error) {
-		return d.add(p, statePending)
+		return d.add(p, StatePending)
 	})
 }
 

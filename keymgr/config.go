@@ -39,6 +39,12 @@ type Config struct {
 	// StoreTimeout bounds one call of the Store. Defaults to 3 seconds.
 	StoreTimeout time.Duration
 
+	// MaxOpenScopes bounds how many scopes of per-tenant domains are open at
+	// once; to open one more, one that was not used lately is dropped, and opened
+	// again through the KMS at its next use. Of those that are dropped the
+	// Manager remembers the version, in some 30 bytes each, for [ErrRollback].
+	// An open scope of a few keys takes about 2.5 KB. Defaults to 10,000.
+	MaxOpenScopes int
 	// Heartbeat is the longest time between two reports of what this instance
 	// holds to the store, if that is an [InstanceStore] (one that writes sparingly
 	// is told less often). Within it, a change of the keysets by another process
@@ -92,6 +98,8 @@ const (
 	defaultKMSTimeout   = 10 * time.Second
 	defaultStoreTimeout = 3 * time.Second
 
+	defaultMaxOpenScopes = 10_000
+
 	maxVersion = math.MaxInt64 // what a SQL bigint holds
 )
 
@@ -107,6 +115,9 @@ func (c Config) complete() (Config, error) {
 	fill(&c.MaxStale, max(defaultMaxStale, c.CacheTTL))
 	fill(&c.KMSTimeout, defaultKMSTimeout)
 	fill(&c.StoreTimeout, defaultStoreTimeout)
+	if c.MaxOpenScopes == 0 {
+		c.MaxOpenScopes = defaultMaxOpenScopes
+	}
 	fill(&c.Heartbeat, defaultHeartbeat)
 	if c.Now == nil {
 		c.Now = time.Now
@@ -124,6 +135,8 @@ func (c Config) complete() (Config, error) {
 		return c, fmt.Errorf("%w: Domains is empty: name at least one", ErrConfig)
 	case c.CacheTTL < 0 || c.KMSTimeout < 0 || c.StoreTimeout < 0:
 		return c, fmt.Errorf("%w: a duration is negative", ErrConfig)
+	case c.MaxOpenScopes < 0:
+		return c, fmt.Errorf("%w: MaxOpenScopes is negative", ErrConfig)
 	case c.MaxStale < c.CacheTTL:
 		return c, fmt.Errorf("%w: MaxStale %v is below CacheTTL %v", ErrConfig, c.MaxStale, c.CacheTTL)
 	}

@@ -10,8 +10,9 @@ import (
 // before: with a billion ids used, one draw in four hits.
 const maxDraws = 32
 
-// Create makes the keysets of a scope: ErrScopeExists if it has some. It costs
-// one call of each of the domain's KEKs.
+// Create makes the keysets of a scope: ErrScopeExists if it has some,
+// ErrScopeDestroyed if they were destroyed. It costs one call of each of the
+// domain's KEKs.
 func (m *Manager) Create(ctx context.Context, s Scope) error {
 	e, ctx, end, err := m.beginChange(ctx, s)
 	if err != nil {

@@ -11,6 +11,22 @@
 // by then; when the KMS or the store does not answer, they serve on until
 // Config.MaxStale.
 //
+// # The life of a key
+//
+//	pending  ->  primary  <->  active  <->  disabled  ->  destroyed
+//
+// [Manager.AddKey] adds a key that reads and does not write yet; a pending key can
+// be disabled too. [Manager.PromoteKey] makes it the primary, which writes, once
+// no instance can be without it; the one before it is active and reads on. When
+// rows have been moved off that one, [Manager.DisableKey] takes it out of use and
+// later [Manager.DestroyKey] removes it, both on a [Proof] that no row needs it or
+// on a reason that is logged in its place. [Manager.EnableKey] undoes a disabling;
+// nothing undoes destroying. [Manager.DestroyScope] destroys all keys of a scope.
+//
+// Each is a compare-and-swap on the version of the keysets, made as a whole or not
+// at all, with an [Event] in the same transaction: of two operators at once one
+// gets ErrConflict, and one who was interrupted can run it again.
+//
 // # Instances
 //
 // A process that has not read the stored keysets since a key was added would miss

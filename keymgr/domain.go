@@ -18,27 +18,54 @@ func (m *Manager) entry(s Scope) (*entry, error) {
 	if e, ok := m.entries.Load(s); ok {
 		return e.(*entry), nil
 	}
-	d, ok := m.cfg.Domains[s.Domain]
-	switch {
-	case !ok:
-		return nil, fmt.Errorf("%w: %q", ErrUnknownDomain, clip(s.Domain))
-	case d.PerTenant && s.Tenant == "":
-		return nil, fmt.Errorf("%w: domain %q has keys per tenant", ErrNoTenant, s.Domain)
-	case !d.PerTenant && s.Tenant != "":
-		return nil, fmt.Errorf("%w: domain %q is not per tenant", ErrInvalidScope, s.Domain)
-	}
-	if err := s.Validate(); err != nil {
+	d, err := m.domainOf(s)
+	if err != nil {
 		return nil, err
 	}
 	return m.entryOf(s, d), nil
 }
 
+// domainOf returns the domain of a scope that the Config allows.
+func (m *Manager) domainOf(s Scope) (Domain, error) {
+	d, ok := m.cfg.Domains[s.Domain]
+	switch {
+	case !ok:
+		return d, fmt.Errorf("%w: %q", ErrUnknownDomain, clip(s.Domain))
+	case d.PerTenant && s.Tenant == "":
+		return d, fmt.Errorf("%w: domain %q has keys per tenant", ErrNoTenant, s.Domain)
+	case !d.PerTenant && s.Tenant != "":
+		return d, fmt.Errorf("%w: domain %q is not per tenant", ErrInvalidScope, s.Domain)
+	}
+	return d, s.Validate()
+}
+
+// detached returns an entry that is not in the cache: for work on many scopes,
+// of which nothing shall be kept.
+func (m *Manager) detached(s Scope) (*entry, error) {
+	d, err := m.domainOf(s)
+	if err != nil {
+		return nil, err
+	}
+	e := m.newEntry(s, d)
+	if kept, ok := m.entries.Load(s); ok {
+		e.highest = max(e.highest, kept.(*entry).floor())
+	}
+	return e, nil
+}
+
 func (m *Manager) entryOf(s Scope, d Domain) *entry {
-	e := &entry{scope: s, domain: d, label: label(s, d.TenantContext), highest: m.cfg.MinVersions[s]}
-	e.unknown.reset(m.cfg.Now())
-	kept, _ := m.entries.LoadOrStore(s, e)
+	kept, _ := m.entries.LoadOrStore(s, m.newEntry(s, d))
 	return kept.(*entry)
 }
+
+func (m *Manager) newEntry(s Scope, d Domain) *entry {
+	e := &entry{scope: s, domain: d, label: label(s, d.TenantContext), highest: max(m.cfg.MinVersions[s], m.floors.of(s))}
+	e.unknown.reset(m.cfg.Now())
+	return e
+}
+
+// labelOf is the label of a scope that the Config may not allow.
+func (m *Manager) labelOf(s Scope) string { return label(s, m.cfg.Domains[s.Domain].TenantContext) }
 
 // label names a scope in errors and log lines, without the tenant's name where
 // that is personal data.
@@ -89,7 +116,7 @@ func kmsError(err error) error {
 
 // storeError gives an error of a Store one of the classes that it must have.
 func storeError(err error) error {
-	return classify(err, ErrStoreUnavailable, ErrScopeNotFound, ErrScopeExists, ErrConflict, ErrKeyIDTaken)
+	return classify(err, ErrStoreUnavailable, ErrScopeNotFound, ErrScopeDestroyed, ErrScopeExists, ErrConflict, ErrKeyIDTaken)
 }
 
 func classify(err, otherwise error, classes ...error) error {
@@ -133,6 +160,9 @@ func (m *Manager) inStore(ctx context.Context, e *entry, call func(context.Conte
 
 // inKMS makes one call of a KEK.
 func (m *Manager) inKMS(ctx context.Context, e *entry, k KEK, call func(context.Context) error) error {
+	if err := e.pace.wait(ctx); err != nil {
+		return fmt.Errorf("scope %s: KEK %s: %w", e.label, k.URI(), err)
+	}
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.KMSTimeout)
 	defer cancel()
 	if err := kmsError(call(ctx)); err != nil {

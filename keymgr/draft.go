@@ -29,7 +29,7 @@ func firstDraft(s Scope, now time.Time, actor string) (*draft, error) {
 	d := &draft{scope: s, version: 1, now: now, actor: actor, info: info{Format: infoFormat}}
 	d.log(EventCreated, "", 0)
 	for _, p := range []Purpose{Seal, Index} {
-		if _, err := d.add(p, statePrimary); err != nil {
+		if _, err := d.add(p, StatePrimary); err != nil {
 			return nil, err
 		}
 	}
@@ -51,7 +51,7 @@ func (d *draft) handle(p Purpose) **keyset.Handle {
 }
 
 // add adds a new random key and returns its id.
-func (d *draft) add(p Purpose, state keyState) (uint32, error) {
+func (d *draft) add(p Purpose, state KeyState) (uint32, error) {
 	for {
 		m := keyset.NewManager()
 		if h := *d.handle(p); h != nil {
@@ -64,7 +64,7 @@ func (d *draft) add(p Purpose, state keyState) (uint32, error) {
 		if id == 0 || d.info.knows(id) {
 			continue // 0 is no id, and the other keyset and tombstones have ids too
 		}
-		if err := d.take(p, m, id, state == statePrimary); err != nil {
+		if err := d.take(p, m, id, state == StatePrimary); err != nil {
 			return 0, err
 		}
 		list := d.info.list(p)
@@ -116,13 +116,13 @@ func (d *draft) take(p Purpose, m *keyset.Manager, id uint32, primary bool) (err
 // promote makes a key the primary of its keyset, which must have been added
 // at or before oldest: ErrUnknownKey or ErrKeyState.
 func (d *draft) promote(p Purpose, id uint32, oldest time.Time) error {
-	created, err := d.promotable(p, id)
+	c, err := d.promotable(p, id)
 	if err != nil {
 		return err
 	}
-	if created.After(oldest) {
+	if c.since.After(oldest) {
 		return fmt.Errorf("%w: key %d is too young: some instance may not have read it yet; promote it from %s on",
-			ErrKeyState, id, created.Add(d.now.Sub(oldest)).Format(time.RFC3339))
+			ErrKeyState, id, c.since.Add(d.now.Sub(oldest)).Format(time.RFC3339))
 	}
 	list := *d.info.list(p)
 	i := slices.IndexFunc(list, func(k keyInfo) bool { return k.ID == id })
@@ -132,9 +132,9 @@ func (d *draft) promote(p Purpose, id uint32, oldest time.Time) error {
 	for j := range list {
 		switch {
 		case j == i:
-			list[j].State, list[j].Changed = statePrimary, stampOf(d.now)
-		case list[j].State == statePrimary:
-			list[j].State, list[j].Changed = stateActive, stampOf(d.now)
+			list[j].State, list[j].Changed = StatePrimary, stampOf(d.now)
+		case list[j].State == StatePrimary:
+			list[j].State, list[j].Changed = StateActive, stampOf(d.now)
 		}
 	}
 	d.log(EventKeyPromoted, p, id)

@@ -24,6 +24,9 @@ var (
 	ErrScopeNotFound = errors.New("keymgr: no keysets for this scope")
 	// ErrScopeExists: Create found keysets for the scope.
 	ErrScopeExists = errors.New("keymgr: scope already has keysets")
+	// ErrScopeDestroyed: Manager.DestroyScope has destroyed the keys of the
+	// scope. It never gets others; another name does.
+	ErrScopeDestroyed = errors.New("keymgr: the keys of this scope were destroyed")
 	// ErrConflict: a compare-and-swap lost against a concurrent change; read
 	// again and retry.
 	ErrConflict = errors.New("keymgr: keyset was changed concurrently")
@@ -55,6 +58,9 @@ var (
 	// ErrKeyIDTaken: a new key drew an id that the store has seen before; the
 	// Manager draws again.
 	ErrKeyIDTaken = errors.New("keymgr: key id was used before")
+	// ErrRewrapFailed: some scopes of a RewrapAll failed; its report names them
+	// and why, and their old wraps have stayed.
+	ErrRewrapFailed = errors.New("keymgr: scopes were not rewrapped")
 	// ErrInstancesBehind: some running instance may still serve keysets without
 	// the key; the text names them, and from when on the key's age alone suffices.
 	ErrInstancesBehind = errors.New("keymgr: instances are behind")
@@ -62,4 +68,7 @@ var (
 	ErrUnknownInstance = errors.New("keymgr: unknown instance")
 	// ErrKeyState: the key's state does not allow the change that was asked.
 	ErrKeyState = errors.New("keymgr: key state does not allow this")
+	// ErrKeyInUse: data or an instance may still use the key: its [Proof] is
+	// missing, incomplete, of something else or too old.
+	ErrKeyInUse = errors.New("keymgr: data or an instance may still use the key")
 )

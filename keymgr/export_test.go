@@ -18,3 +18,17 @@ func (m *Manager) Entries() (n int) {
 
 // HoldsKeys reports whether keys are cached where s looks for them.
 func (s *ScopeKeys) HoldsKeys() bool { return s.entry.Load().cached.Load() != nil }
+
+// OpenScopes counts the scopes of per-tenant domains whose keys are cached, while
+// none can join or leave the ring.
+func (m *Manager) OpenScopes() (n int) {
+	m.held.mu.Lock()
+	defer m.held.mu.Unlock()
+	m.entries.Range(func(_, e any) bool {
+		if e := e.(*entry); e.domain.PerTenant && e.cached.Load() != nil {
+			n++
+		}
+		return true
+	})
+	return n
+}

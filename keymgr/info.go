@@ -24,10 +24,10 @@ type info struct {
 // infoFormat is the only format of an info so far.
 const infoFormat = 1
 
-// keyInfo tells of one key. Keys stand in the order in which they were added.
+// keyInfo is a [KeyInfo] as it is stored. Keys stand in the order in which they were added.
 type keyInfo struct {
 	ID      uint32   `json:"id"`
-	State   keyState `json:"state"`
+	State   KeyState `json:"state"`
 	Created stamp    `json:"created"`
 	Changed stamp    `json:"changed"` // of the state
 }
@@ -37,17 +37,6 @@ type reindex struct {
 	Column string `json:"column"`
 	Key    uint32 `json:"key"`
 }
-
-// keyState is where a key stands in its life. The values are stored.
-type keyState string
-
-const (
-	statePending   keyState = "pending"   // reads, does not write yet
-	statePrimary   keyState = "primary"   // reads and writes
-	stateActive    keyState = "active"    // was primary, still reads
-	stateDisabled  keyState = "disabled"  // in the keyset, not used
-	stateDestroyed keyState = "destroyed" // gone from the keyset; its id is never used again
-)
 
 // stamp is a time in UTC and whole seconds.
 type stamp struct{ time.Time }
@@ -115,7 +104,7 @@ func (i *info) check(seal, index *keyset.Handle) error {
 	}
 	for _, r := range i.Reindex {
 		j := slices.IndexFunc(i.Index, func(k keyInfo) bool { return k.ID == r.Key })
-		if j < 0 || i.Index[j].State == stateDestroyed || !plainJSON(r.Column) {
+		if j < 0 || i.Index[j].State == StateDestroyed || !plainJSON(r.Column) {
 			return fmt.Errorf("%w: the info names an impossible reindex", ErrKeysetInvalid)
 		}
 	}
@@ -150,15 +139,15 @@ func checkKeys(p Purpose, list []keyInfo, h *keyset.Handle, seen map[uint32]bool
 
 // agrees reports whether a key in this state may stand in a keyset as e, which
 // is nil where it is missing.
-func (s keyState) agrees(e *keyset.Entry) bool {
+func (s KeyState) agrees(e *keyset.Entry) bool {
 	switch s {
-	case statePrimary:
+	case StatePrimary:
 		return e != nil && e.IsPrimary() && e.KeyStatus() == keyset.Enabled
-	case statePending, stateActive:
+	case StatePending, StateActive:
 		return e != nil && !e.IsPrimary() && e.KeyStatus() == keyset.Enabled
-	case stateDisabled:
+	case StateDisabled:
 		return e != nil && !e.IsPrimary() && e.KeyStatus() == keyset.Disabled
-	case stateDestroyed:
+	case StateDestroyed:
 		return e == nil
 	}
 	return false

@@ -78,20 +78,20 @@ func TestInfoThatContradictsTheKeysetsIsRefused(t *testing.T) {
 	index := fromKeys(t, prfKey(2, 32, hmacprf.SHA256))
 	for name, change := range map[string]func(*info){
 		"":                                  func(*info) {},
-		"a primary that is not":             func(i *info) { i.Seal[1].State = statePrimary },
-		"no primary":                        func(i *info) { i.Seal[0].State = stateActive },
-		"the primary disabled":              func(i *info) { i.Seal[0].State = stateDisabled },
-		"a disabled key called active":      func(i *info) { i.Seal[2].State = stateActive },
-		"an active key called disabled":     func(i *info) { i.Seal[1].State = stateDisabled },
-		"a key that is there as destroyed":  func(i *info) { i.Seal[1].State = stateDestroyed },
+		"a primary that is not":             func(i *info) { i.Seal[1].State = StatePrimary },
+		"no primary":                        func(i *info) { i.Seal[0].State = StateActive },
+		"the primary disabled":              func(i *info) { i.Seal[0].State = StateDisabled },
+		"a disabled key called active":      func(i *info) { i.Seal[2].State = StateActive },
+		"an active key called disabled":     func(i *info) { i.Seal[1].State = StateDisabled },
+		"a key that is there as destroyed":  func(i *info) { i.Seal[1].State = StateDestroyed },
 		"a state that does not exist":       func(i *info) { i.Seal[1].State = "spare" },
 		"a key missing":                     func(i *info) { i.Seal = i.Seal[:2] },
-		"a key too many":                    func(i *info) { i.Seal = append(i.Seal, keyInfo{ID: 103, State: stateActive}) },
-		"a disabled key that is not there":  func(i *info) { i.Seal = append(i.Seal, keyInfo{ID: 103, State: stateDisabled}) },
+		"a key too many":                    func(i *info) { i.Seal = append(i.Seal, keyInfo{ID: 103, State: StateActive}) },
+		"a disabled key that is not there":  func(i *info) { i.Seal = append(i.Seal, keyInfo{ID: 103, State: StateDisabled}) },
 		"a key twice":                       func(i *info) { i.Seal = append(i.Seal, i.Seal[1]) },
-		"a tombstone of a key that lives":   func(i *info) { i.Seal = append(i.Seal, keyInfo{ID: 101, State: stateDestroyed}) },
-		"id zero":                           func(i *info) { i.Seal = append(i.Seal, keyInfo{State: stateDestroyed}) },
-		"a seal key's id under index":       func(i *info) { i.Index = append(i.Index, keyInfo{ID: 100, State: stateDestroyed}) },
+		"a tombstone of a key that lives":   func(i *info) { i.Seal = append(i.Seal, keyInfo{ID: 101, State: StateDestroyed}) },
+		"id zero":                           func(i *info) { i.Seal = append(i.Seal, keyInfo{State: StateDestroyed}) },
+		"a seal key's id under index":       func(i *info) { i.Index = append(i.Index, keyInfo{ID: 100, State: StateDestroyed}) },
 		"no index keys":                     func(i *info) { i.Index = nil },
 		"reindex with an unknown key":       func(i *info) { i.Reindex = []reindex{{"a.b", 5}} },
 		"reindex with a seal key":           func(i *info) { i.Reindex = []reindex{{"a.b", 100}} },
@@ -106,8 +106,8 @@ func TestInfoThatContradictsTheKeysetsIsRefused(t *testing.T) {
 		}
 	}
 	i := infoFor(t, seal, index)
-	i.Seal[1].State = statePending
-	i.Seal = append(i.Seal, keyInfo{ID: 99, State: stateDestroyed})
+	i.Seal[1].State = StatePending
+	i.Seal = append(i.Seal, keyInfo{ID: 99, State: StateDestroyed})
 	i.Reindex = []reindex{{"patients.mrn_bidx", i.Index[0].ID}}
 	k, err := newKeys(testScope, 1, i, seal, index)
 	if err != nil {
@@ -115,7 +115,7 @@ func TestInfoThatContradictsTheKeysetsIsRefused(t *testing.T) {
 	}
 	// What is not changed is kept.
 	d := k.next(time.Now(), "")
-	if _, err := d.add(Index, statePending); err != nil {
+	if _, err := d.add(Index, StatePending); err != nil {
 		t.Fatal(err)
 	}
 	if len(d.info.Reindex) != 1 || len(d.info.Seal) != 4 || len(k.info.Index) != 1 {

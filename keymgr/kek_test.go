@@ -61,6 +61,8 @@ func mustBeOneClass(t *testing.T, err error) {
 		keymgr.ErrScopeNotFound, keymgr.ErrScopeExists, keymgr.ErrConflict, keymgr.ErrKEKNotAllowed, keymgr.ErrKMSDenied,
 		keymgr.ErrKMSUnavailable, keymgr.ErrStoreUnavailable, keymgr.ErrKeysetInvalid, keymgr.ErrRollback,
 		keymgr.ErrUnknownKey, keymgr.ErrKeyDisabled, keymgr.ErrKeyIDTaken, keymgr.ErrKeyState,
+		keymgr.ErrKeyInUse, keymgr.ErrScopeDestroyed,
+		keymgr.ErrRewrapFailed,
 	} {
 		if errors.Is(err, class) {
 			n++

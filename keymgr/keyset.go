@@ -38,7 +38,7 @@ func newKeys(s Scope, version uint64, i info, seal, index *keyset.Handle) (*Keys
 
 func (k *Keys) build() error {
 	for _, ki := range k.info.Seal {
-		if ki.State == stateDestroyed {
+		if ki.State == StateDestroyed {
 			k.sealKeys[ki.ID] = nil
 		}
 	}

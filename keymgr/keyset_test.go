@@ -37,11 +37,11 @@ func infoFor(t *testing.T, seal, index *keyset.Handle) info {
 			if err != nil {
 				t.Fatal(err)
 			}
-			state := stateActive
+			state := StateActive
 			if e.IsPrimary() {
-				state = statePrimary
+				state = StatePrimary
 			} else if e.KeyStatus() == keyset.Disabled {
-				state = stateDisabled
+				state = StateDisabled
 			}
 			*p.list = append(*p.list, keyInfo{e.KeyID(), state, at, at})
 		}
@@ -220,7 +220,7 @@ func TestDisabledAndDestroyedKeys(t *testing.T) {
 	}
 	seal, index = disable(seal, 1), disable(index, 1)
 	i := infoFor(t, seal, index)
-	i.Seal = append(i.Seal, keyInfo{ID: 102, State: stateDestroyed})
+	i.Seal = append(i.Seal, keyInfo{ID: 102, State: StateDestroyed})
 	k, err := newKeys(testScope, 1, i, seal, index)
 	if err != nil {
 		t.Fatal(err)

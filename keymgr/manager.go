@@ -13,8 +13,10 @@ import (
 // concurrent use; make one per process, and Close it.
 type Manager struct {
 	cfg      Config
-	ownClock bool      // cfg.Now is time.Now
-	entries  sync.Map  // Scope to *entry
+	ownClock bool     // cfg.Now is time.Now
+	entries  sync.Map // Scope to *entry
+	held     openScopes
+	floors   floors
 	reporter *reporter // nil: does not report as an instance
 	observed observations
 
@@ -40,6 +42,8 @@ func Open(ctx context.Context, cfg Config) (*Manager, error) {
 		return nil, err
 	}
 	m := &Manager{cfg: cfg, ownClock: ownClock}
+	m.held.init(cfg.MaxOpenScopes)
+	m.floors.init()
 	m.closing, m.cancel = context.WithCancel(context.Background())
 	if cfg.Lazy {
 		return m, nil
@@ -76,6 +80,7 @@ func (m *Manager) Close() error {
 		return true
 	})
 	m.entries.Clear()
+	m.held.clear()
 	if first {
 		m.deregister()
 	}
@@ -88,6 +93,7 @@ func (m *Manager) Close() error {
 //
 //   - ErrUnknownDomain, ErrNoTenant, ErrInvalidScope, ErrClosed
 //   - ErrScopeNotFound: the scope was never made, or is gone
+//   - ErrScopeDestroyed: its keys were destroyed
 //   - ErrKMSDenied, ErrKEKNotAllowed, ErrKeysetInvalid, ErrRollback: refused;
 //     what was cached is dropped
 //   - ErrKMSUnavailable, ErrStoreUnavailable: no answer, and nothing cached

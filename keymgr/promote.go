@@ -3,7 +3,6 @@ package keymgr
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -29,21 +28,21 @@ func (m *Manager) PromoteKey(ctx context.Context, s Scope, p Purpose, keyID uint
 	var status PromoteStatus
 	asked := false
 	_, err := m.change(ctx, s, p, "keymgr: key promoted", func(d *draft) (uint32, error) {
-		created, err := d.promotable(p, keyID)
+		c, err := d.promotable(p, keyID)
 		if err != nil {
 			return 0, err
 		}
 		if !asked { // the key was seen in the store: now is the time to ask
-			if status, err = m.promotable(ctx, s, p, keyID, created); err != nil {
+			if status, err = m.promotable(ctx, s, c); err != nil {
 				return 0, err
 			}
 			asked = true
 		}
-		oldest := d.now.Add(created.Sub(status.AgeAt)) // how long ago it must have been added
+		oldest := d.now.Add(c.since.Sub(status.AgeAt)) // since when readers must have had it
 		if status.acknowledged() {
 			oldest = d.now.Add(24 * time.Hour)
 		}
-		if len(status.Behind) > 0 && created.After(oldest) {
+		if len(status.Behind) > 0 && c.since.After(oldest) {
 			return 0, fmt.Errorf("%w: %d of %d: %s; wait for them (Manager.WaitPromotable, `fieldcrypt keys promote --wait`), end those that hang, forget those that are dead (`fieldcrypt keys forget`), or promote key %d from %s on",
 				ErrInstancesBehind, len(status.Behind), status.Instances, describe(status.Behind, s, status.Now), keyID, status.AgeAt.UTC().Format(time.RFC3339))
 		}
@@ -92,13 +91,13 @@ func (m *Manager) WaitPromotable(ctx context.Context, s Scope, p Purpose, keyID 
 	if err != nil {
 		return err
 	}
-	created, err := keys.next(m.cfg.Now(), "").promotable(p, keyID)
+	c, err := keys.next(m.cfg.Now(), "").promotable(p, keyID)
 	if err != nil {
 		return err
 	}
 	const pause = time.Second
 	for {
-		status, err := m.promotable(ctx, s, p, keyID, created)
+		status, err := m.promotable(ctx, s, c)
 		if err != nil && !unanswered(err) {
 			return err
 		}
@@ -122,8 +121,8 @@ func (m *Manager) WaitPromotable(ctx context.Context, s Scope, p Purpose, keyID 
 }
 
 // promotable asks the store about the key, which the caller has seen there.
-func (m *Manager) promotable(ctx context.Context, s Scope, p Purpose, id uint32, created time.Time) (PromoteStatus, error) {
-	status := PromoteStatus{AgeAt: created.Add(m.maxAge())}
+func (m *Manager) promotable(ctx context.Context, s Scope, c candidate) (PromoteStatus, error) {
+	status := PromoteStatus{AgeAt: c.since.Add(m.maxAge())}
 	if m.instances() != nil {
 		var f Fleet
 		err := m.inInstances(ctx, "list", func(ctx context.Context, store InstanceStore) (err error) {
@@ -134,26 +133,41 @@ func (m *Manager) promotable(ctx context.Context, s Scope, p Purpose, id uint32,
 			return PromoteStatus{}, err
 		}
 		var maxAge time.Duration
-		status.Behind, maxAge, status.Instances = m.lagging(f, s, observation{scope: s, key: id}, hasKey(p, id))
-		status.Now, status.AgeAt = f.Now, created.Add(maxAge)
+		status.Behind, maxAge, status.Instances = m.lagging(f, s, c.seen, c.has)
+		status.Now, status.AgeAt = f.Now, c.since.Add(maxAge)
 	}
 	status.Ready = status.acknowledged() || !m.cfg.Now().Before(status.AgeAt)
 	return status, nil
 }
 
-// promotable returns when a key was added that can become primary: ErrUnknownKey
-// or ErrKeyState if it cannot.
-func (d *draft) promotable(p Purpose, id uint32) (created time.Time, err error) {
+// candidate is a key that can become the primary.
+type candidate struct {
+	since time.Time                // every version since then lets readers use it
+	seen  observation              // what the instances must have acknowledged,
+	has   func(InstanceScope) bool // which those have that this tells of
+}
+
+// promotable returns a key that can become primary: ErrUnknownKey or ErrKeyState.
+//
+// A pending key was never disabled: who has it has it for good. An active one may
+// have been, so that only the current version tells that it can be read.
+func (d *draft) promotable(p Purpose, id uint32) (candidate, error) {
 	if p != Seal && p != Index {
-		return time.Time{}, fmt.Errorf("%w: there is no such purpose of keys", ErrKeyState)
+		return candidate{}, fmt.Errorf("%w: there is no such purpose of keys", ErrKeyState)
 	}
-	list := *d.info.list(p)
-	i := slices.IndexFunc(list, func(k keyInfo) bool { return k.ID == id })
-	switch {
-	case i < 0:
-		return time.Time{}, fmt.Errorf("%w: the %s keyset of %s has no key %d", ErrUnknownKey, p, d.scope.Domain, id)
-	case list[i].State != statePending && list[i].State != stateActive:
-		return time.Time{}, fmt.Errorf("%w: key %d is %s: only a pending or active key can become primary", ErrKeyState, id, list[i].State)
+	k, err := d.key(p, id)
+	if err != nil {
+		return candidate{}, err
 	}
-	return list[i].Created.Time, nil
+	c := candidate{since: d.info.readableSince(p, id)}
+	switch k.State {
+	case StatePending:
+		c.seen, c.has = observation{scope: d.scope, key: id}, hasKey(p, id)
+	case StateActive:
+		current := d.version - 1
+		c.seen, c.has = observation{scope: d.scope, version: current}, func(h InstanceScope) bool { return h.Version >= current }
+	default:
+		return candidate{}, fmt.Errorf("%w: key %d is %s: only a pending or active key can become primary", ErrKeyState, id, k.State)
+	}
+	return c, nil
 }

@@ -60,7 +60,7 @@ func (d *draft) beginReindex(index string, id uint32) error {
 		return fmt.Errorf("%w: %q is no name of an index", ErrKeyState, clip(index))
 	case i < 0:
 		return fmt.Errorf("%w: the index keyset of %s has no key %d", ErrUnknownKey, d.scope.Domain, id)
-	case d.info.Index[i].State == stateDisabled || d.info.Index[i].State == stateDestroyed:
+	case d.info.Index[i].State == StateDisabled || d.info.Index[i].State == StateDestroyed:
 		return fmt.Errorf("%w: key %d is %s: no index is written under it", ErrKeyState, id, d.info.Index[i].State)
 	case d.reindexOf(index) >= 0:
 		return fmt.Errorf("%w: index %s is being moved already", ErrKeyState, index)

@@ -10,7 +10,7 @@ import (
 // it open whether the row that Close removes is written after.
 func (m *Manager) report(ctx context.Context, v Versions) error {
 	r := m.reporter
-	held := m.held()
+	held := m.holdings()
 	out := InstanceReport{
 		ID: r.id, Host: r.host, StartedAt: r.startedAt, CheckedAt: v.At, MaxAge: r.maxAge, Interval: r.interval, Full: r.full,
 	}
@@ -44,8 +44,8 @@ func (m *Manager) report(ctx context.Context, v Versions) error {
 	return nil
 }
 
-// held is what the cache could serve.
-func (m *Manager) held() map[Scope]InstanceScope {
+// holdings is what the cache could serve.
+func (m *Manager) holdings() map[Scope]InstanceScope {
 	held := map[Scope]InstanceScope{}
 	now := m.cfg.Now()
 	m.entries.Range(func(_, v any) bool {

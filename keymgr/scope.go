@@ -1,6 +1,7 @@
 package keymgr
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -15,8 +16,8 @@ const (
 // "medical", and a tenant, which is "" where the domain's keys are not per
 // tenant.
 type Scope struct {
-	Domain string // [a-z][a-z0-9_-]{0,62}
-	Tenant string // [A-Za-z0-9._:-]{1,128}, or ""
+	Domain string `json:"domain"`           // [a-z][a-z0-9_-]{0,62}
+	Tenant string `json:"tenant,omitempty"` // [A-Za-z0-9._:-]{1,128}, or ""
 }
 
 // Validate returns ErrInvalidScope if a name breaks its rule.
@@ -62,4 +63,9 @@ func clip(s string) string {
 		return s[:MaxDomainLen+1] + "…"
 	}
 	return s
+}
+
+// compare orders scopes as a [Store] lists them.
+func (s Scope) compare(other Scope) int {
+	return cmp.Or(cmp.Compare(s.Domain, other.Domain), cmp.Compare(s.Tenant, other.Tenant))
 }

@@ -52,6 +52,7 @@ func (s *ScopeKeys) atOnce() *Keys {
 		return nil
 	}
 	if o := e.cached.Load(); o != nil && s.m.before(o.refreshAt) {
+		e.touch()
 		return o.keys
 	}
 	return nil

@@ -10,12 +10,15 @@ import (
 // before the keysets have opened.
 //
 // Every change is a compare-and-swap in one transaction. Errors match
-// [ErrScopeNotFound], [ErrScopeExists], [ErrConflict], [ErrKeyIDTaken], and
-// [ErrStoreUnavailable] for everything else; the context bounds every call.
+// [ErrScopeNotFound], [ErrScopeDestroyed], [ErrScopeExists], [ErrConflict],
+// [ErrKeyIDTaken], and [ErrStoreUnavailable] for everything else; the context
+// bounds every call.
 //
 // keymgrtest.ExerciseStore is the conformance suite.
 type Store interface {
-	// Load returns the current record of a scope with all its wraps.
+	// Load returns the current record of a scope with all its wraps:
+	// ErrScopeNotFound if there is none, or ErrScopeDestroyed, as from every
+	// other method, if an EventScopeDestroyed of the scope is in the log.
 	Load(ctx context.Context, s Scope) (Record, error)
 	// Version returns the current version of a scope: a cheap way to see that
 	// nothing has changed.
@@ -23,7 +26,8 @@ type Store interface {
 	// Scopes lists up to limit scopes in order of (domain, tenant), those
 	// after the given one; the zero Scope begins.
 	Scopes(ctx context.Context, after Scope, limit int) ([]Scope, error)
-	// Create stores version 1 of a scope: ErrScopeExists if there is one.
+	// Create stores version 1 of a scope: ErrScopeExists if there is one,
+	// ErrScopeDestroyed if there was one that was destroyed.
 	Create(ctx context.Context, r Record, events []Event) error
 	// Replace stores version r.Version over version r.Version-1, with exactly
 	// the wraps of r: ErrConflict if another version is current.
@@ -32,6 +36,10 @@ type Store interface {
 	// are, byte by byte and in any order, the old ones: else ErrConflict. It
 	// changes no version.
 	SwapWraps(ctx context.Context, s Scope, version uint64, old, new []Wrap, events []Event) error
+	// Delete removes the record of a scope with all its wraps: ErrConflict if
+	// another version than the given one is current. The log stays, and with it
+	// the ids of the scope's keys: they are never used again.
+	Delete(ctx context.Context, s Scope, version uint64, events []Event) error
 }
 
 // Record is one version of a scope's keysets as stored (FORMAT.md, "Wrapped
@@ -79,6 +87,17 @@ const (
 	EventKeyAdded EventKind = "key-added"
 	// EventKeyPromoted records a new primary.
 	EventKeyPromoted EventKind = "key-promoted"
+	// EventKeyDisabled records that a key is not used any more. Detail says by
+	// what proof.
+	EventKeyDisabled EventKind = "key-disabled"
+	// EventKeyEnabled records that a disabled key reads again.
+	EventKeyEnabled EventKind = "key-enabled"
+	// EventKeyDestroyed records that a key has left its keyset. Detail says by
+	// what proof.
+	EventKeyDestroyed EventKind = "key-destroyed"
+	// EventScopeDestroyed records the end of a scope. Detail is the [Receipt] as
+	// JSON. A store makes no scope again that has this event.
+	EventScopeDestroyed EventKind = "scope-destroyed"
 	// EventReindexBegun records that a blind index, in Detail, is written under
 	// a second key.
 	EventReindexBegun EventKind = "reindex-begun"

@@ -134,7 +134,7 @@ func (m *Manager) probe(ctx context.Context, e *entry, f *flight[*Keys]) {
 		version, err = m.cfg.Store.Version(ctx, e.scope)
 		return err
 	})
-	if errors.Is(err, ErrScopeNotFound) {
+	if errors.Is(err, ErrScopeNotFound) || errors.Is(err, ErrScopeDestroyed) {
 		version, err = 0, nil // the opening finds the same and drops what is cached
 	}
 	var k *Keys

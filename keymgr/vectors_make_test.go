@@ -50,9 +50,9 @@ func vectorMakers(t *testing.T) map[string]func() vector {
 		d.version, d.info.Reindex = 9, []reindex{{"patients.mrn_bidx", d.info.Index[0].ID}}
 		var ids []uint32
 		for range 4 {
-			ids = append(ids, must(d.add(Seal, statePending)))
+			ids = append(ids, must(d.add(Seal, StatePending)))
 		}
-		must(d.add(Index, statePending))
+		must(d.add(Index, StatePending))
 		if err := d.promote(Seal, ids[0], day); err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +64,7 @@ func vectorMakers(t *testing.T) map[string]func() vector {
 			t.Fatal(err)
 		}
 		d.seal = must(m.Handle())
-		d.info.Seal[2].State, d.info.Seal[3].State = stateDisabled, stateDestroyed
+		d.info.Seal[2].State, d.info.Seal[3].State = StateDisabled, StateDestroyed
 		return d
 	}
 	// with is a scope with keysets that keymgr does not make.
@@ -125,7 +125,7 @@ func vectorMakers(t *testing.T) map[string]func() vector {
 		"bad-prf-size.json": make("a short index key", with(fromKeys(t, xaesKey(1, 5, xaesgcm.VariantTink, 12)), fromKeys(t, prfKey(2, 31, hmacprf.SHA256))), func(*vector) {}),
 		"bad-contradiction.json": make("an authentic info that contradicts the keyset", func() *draft {
 			d := first(medical)
-			d.info.Seal[0].State = stateActive
+			d.info.Seal[0].State = StateActive
 			return d
 		}(), func(*vector) {}),
 		"bad-format.json": make("an authentic info of an unknown format", func() *draft {

@@ -4,8 +4,12 @@
 //	fieldcrypt keys migrate                      make the tables
 //	fieldcrypt keys create medical --kek URI     make the keysets of a domain
 //	fieldcrypt keys list                         see what there is
+//	fieldcrypt keys add medical --kek URI        give it a new key, and so on:
+//	fieldcrypt keys promote, disable, enable, destroy
 //	fieldcrypt keys instances                    see who runs, with which keys
 //	fieldcrypt keys rewrap medical --kek URI     move to another KMS key
+//	fieldcrypt keys rewrap --all --kek URI       and with every tenant
+//	fieldcrypt keys destroy-scope notes/acme     destroy all keys of a tenant
 //
 // Each command explains itself with --help. Secrets are never arguments: the
 // password of the database comes from FIELDCRYPT_DATABASE_URL or from where
@@ -17,6 +21,7 @@
 //	 1  failed for a reason that has no class of its own
 //	 2  incomplete: interrupted, or the database or the KMS did not answer;
 //	    the same command, run again, goes on
+//	 3  done, but for some that failed and are named
 //	 4  refused: by the KMS, or because of what the database holds
 //	64  wrong use: the command cannot work as it was given
 //

@@ -3,11 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fieldcrypt/go/keymgr"
 )
 
 // needs are the commands that come before the examples of a command, each on
@@ -17,9 +18,22 @@ var needs = map[string][]string{
 	"keys list":   {"keys create medical --kek " + medical},
 	"keys show":   {"keys create medical notes/acme --kek " + medical},
 	"keys rewrap": {"keys create medical --kek " + medical},
+	"keys add":    {"keys create medical --kek " + medical},
 
-	"keys instances": {},
-	"keys forget":    {},
+	"keys instances":     {},
+	"keys forget":        {},
+	"keys destroy-scope": {"keys create notes/acme --kek " + medical},
+}
+
+// exampleKey is the key id in examples. keyFor makes the key that a command's
+// examples speak of, with the file proof.json.
+const exampleKey = "1122334455"
+
+var keyFor = map[string]keymgr.KeyState{
+	"keys promote": keymgr.StatePending,
+	"keys disable": keymgr.StateActive,
+	"keys enable":  keymgr.StateDisabled,
+	"keys destroy": keymgr.StateDisabled,
 }
 
 func TestEveryExampleRuns(t *testing.T) {
@@ -40,17 +54,20 @@ func TestEveryExampleRuns(t *testing.T) {
 					c.ok(strings.Fields(line)...)
 				}
 			}
-			key := "1122334455"
-			switch path {
-			case "keys forget":
-				c.exampleInstance("env.db")
-			case "keys promote":
+			key := exampleKey
+			if state, ok := keyFor[path]; ok {
 				c.ok("keys", "migrate")
-				key = fmt.Sprint(c.pendingKey("env.db", medical))
+				key = fmt.Sprint(c.oldKey("sqlite:env.db", medical, state))
+				c.writeProof("proof.json", c.proof("medical", key))
+			}
+			if path == "keys forget" {
+				c.exampleInstance("env.db")
 			}
 			for _, args := range examples {
-				if i := slices.Index(args, "1122334455"); i >= 0 {
-					args[i] = key
+				for i, arg := range args {
+					if arg == exampleKey {
+						args[i] = key
+					}
 				}
 				c.ok(args...)
 			}

@@ -13,11 +13,12 @@ import (
 	"github.com/fieldcrypt/go/keymgr"
 )
 
-// Exit codes. 3 (some rows failed) and 5 (lease lost) are those of migrations.
+// Exit codes. 5 (lease lost) is that of migrations.
 const (
 	exitDone       = 0
 	exitFailed     = 1
 	exitIncomplete = 2
+	exitFailures   = 3
 	exitRefused    = 4
 	exitUsage      = 64 // EX_USAGE of sysexits.h
 )
@@ -81,12 +82,22 @@ func classify(err error) (code int, cure string) {
 	switch {
 	case errors.As(err, &refusedError{}):
 		return exitRefused, ""
+	case is(keymgr.ErrRewrapFailed):
+		return exitFailures, "each is named above and has kept its old wraps: mend the cause and run the same command again, which passes over what is done"
 	case is(keymgr.ErrConfig), is(keymgr.ErrInvalidScope):
 		return exitUsage, ""
 	case is(keymgr.ErrScopeExists):
 		return exitRefused, "nothing was changed; `fieldcrypt keys show` shows it, and `keys create --if-missing` passes over it"
 	case is(keymgr.ErrScopeNotFound):
 		return exitRefused, "`fieldcrypt keys list` shows the scopes that there are, `fieldcrypt keys create` makes one"
+	case is(keymgr.ErrScopeDestroyed):
+		return exitRefused, "its name is spent; the receipt is in fieldcrypt_key_events, in the detail of the event scope-destroyed"
+	case is(keymgr.ErrUnknownKey):
+		return exitRefused, "`fieldcrypt keys show` shows the keys of a scope with their ids"
+	case is(keymgr.ErrKeyState):
+		return exitRefused, "nothing was changed; `fieldcrypt keys show` shows in which state a key is, and since when"
+	case is(keymgr.ErrKeyInUse):
+		return exitRefused, "nothing was changed; give the migrator's proof with --proof, or say with --override why it may go without"
 	case is(keymgr.ErrKMSDenied):
 		return exitRefused, "the KMS key must be enabled, and its policy or a grant must allow you kms:GenerateDataKey, kms:Encrypt, kms:Decrypt and, to rewrap, kms:ReEncryptFrom and kms:ReEncryptTo (`aws sts get-caller-identity` tells who you are)"
 	case is(keymgr.ErrKEKNotAllowed):
@@ -110,6 +121,8 @@ func classify(err error) (code int, cure string) {
 }
 
 var urlPassword = regexp.MustCompile(`(://[^\s:@/]*):[^\s@]*@`)
+
+func rewrapFailed(err error) bool { return errors.Is(err, keymgr.ErrRewrapFailed) }
 
 // withoutPasswords is the last line of defence: nothing here puts the URL of a
 // database into an error, and drivers leave passwords out.

@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"io"
 	"testing"
 	"time"
 
@@ -125,31 +124,4 @@ func (c cli) exampleInstance(file string) {
 	if _, err := db.ExecContext(c.t.Context(), `UPDATE fieldcrypt_instances SET seen_at = '2026-01-02T03:04:05.000000Z'`); err != nil {
 		c.t.Fatal(err)
 	}
-}
-
-// pendingKey makes the scope medical with a pending key that is two days old.
-func (c cli) pendingKey(file, kek string) uint32 {
-	c.t.Helper()
-	db, err := openDatabase("sqlite:"+file, "", false)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer db.Close()
-	keks, err := openKEKs(c.t.Context(), []string{kek}, false, io.Discard)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	m, err := keymgr.Open(c.t.Context(), keymgr.Config{
-		Store: sqlstore.New(db), Domains: map[string]keymgr.Domain{"medical": {KEKs: keks, AutoCreate: true}},
-		Now: func() time.Time { return time.Now().Add(-48 * time.Hour) },
-	})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer m.Close()
-	id, err := m.AddKey(c.t.Context(), keymgr.Scope{Domain: "medical"}, keymgr.Seal)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return id
 }

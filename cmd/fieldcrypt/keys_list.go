@@ -21,7 +21,7 @@ func newKeysList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the scopes with their versions, keys and KEKs",
-		Long:  "List the scopes with their versions, primary keys and KEKs.\n\n" + verifyHelp,
+		Long:  "List the scopes with their versions, primary keys, numbers of keys by their\nstate, and KEKs.\n\n" + verifyHelp,
 		Example: `  fieldcrypt keys list
   fieldcrypt keys list --json
   fieldcrypt keys list --verify --kek 'aws-kms:///alias/medical-key?region=eu-west-1'`,
@@ -72,7 +72,7 @@ func listScopes(ctx context.Context, store keymgr.Store, keks []keymgr.KEK) ([]s
 		for _, s := range page {
 			v, err := viewScope(ctx, store, s, keks)
 			switch {
-			case errors.Is(err, keymgr.ErrScopeNotFound): // deleted meanwhile
+			case errors.Is(err, keymgr.ErrScopeNotFound), errors.Is(err, keymgr.ErrScopeDestroyed): // meanwhile
 			case mayPass(ctx, err):
 				return nil, err // the others would fail as well
 			default:
@@ -121,7 +121,7 @@ func printScopes(w io.Writer, views []scopeView) error {
 			verified = "yes"
 		}
 		rows = append(rows, []string{
-			v.Scope, fmt.Sprint(v.Version), v.primary(keymgr.Seal), v.primary(keymgr.Index), fmt.Sprint(len(v.Keys)),
+			v.Scope, fmt.Sprint(v.Version), v.primary(keymgr.Seal), v.primary(keymgr.Index), v.states(),
 			timeText(v.UpdatedAt), verified, v.kekURIs(),
 		})
 	}

@@ -12,15 +12,19 @@ import (
 // openManager returns a Manager for one scope. There is one for each, because
 // scopes of one domain may differ in their KEKs and in how their tenants appear
 // in the KMS's log. warnings is told what went wrong and was overcome.
-func openManager(ctx context.Context, store keymgr.Store, s keymgr.Scope, d keymgr.Domain, warnings io.Writer) (*keymgr.Manager, error) {
+func openManager(ctx context.Context, store keymgr.Store, s keymgr.Scope, d keymgr.Domain, warnings io.Writer, settings ...func(*keymgr.Config)) (*keymgr.Manager, error) {
 	d.PerTenant = s.Tenant != ""
-	return keymgr.Open(ctx, keymgr.Config{
+	cfg := keymgr.Config{
 		Store:        store,
 		Domains:      map[string]keymgr.Domain{s.Domain: d},
 		Lazy:         true,
 		StoreTimeout: 10 * time.Second, // longer than an SQLite database may be busy
 		Logger:       slog.New(slog.NewTextHandler(warnings, &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
+	}
+	for _, set := range settings {
+		set(&cfg)
+	}
+	return keymgr.Open(ctx, cfg)
 }
 
 // parseTenantContext reads a --tenant-context, which is the value's name in JSON too.

@@ -51,34 +51,36 @@ func planMoves(ctx context.Context, store keymgr.Store, scopes []keymgr.Scope, t
 	return moves, nil
 }
 
-// done reports whether there is nothing to do.
-func (m move) done() bool {
+// settled reports whether the scope is wrapped under exactly these KEKs by name.
+// Whether an alias still names the key that has wrapped it only the KMS knows.
+func (m move) settled() bool {
 	from, to := slices.Sorted(slices.Values(m.from)), slices.Sorted(slices.Values(m.to))
 	return slices.Equal(from, to) && !m.newContext
 }
 
-// run does it. A KEK that wraps from now on opens too, and is not listed twice.
-func (m move) run(ctx context.Context, store keymgr.Store, to, from []keymgr.KEK, warnings io.Writer) error {
-	d := keymgr.Domain{KEKs: to, TenantContext: m.tenantContext}
-	for _, k := range from {
-		if !slices.Contains(uris(slices.Concat(d.KEKs, d.DecryptOnly)), k.URI()) {
-			d.DecryptOnly = append(d.DecryptOnly, k)
-		}
-	}
+// run does it, or finds out what it would do.
+func (m move) run(ctx context.Context, store keymgr.Store, to, from []keymgr.KEK, o keymgr.RewrapOptions, warnings io.Writer) (keymgr.RewrapResult, error) {
+	d := keymgr.Domain{KEKs: to, DecryptOnly: without(from, to), TenantContext: m.tenantContext}
 	manager, err := openManager(ctx, store, m.scope, d, warnings)
 	if err != nil {
-		return err
+		return keymgr.RewrapResult{}, err
 	}
 	defer manager.Close()
-	return manager.Rewrap(ctx, m.scope)
+	return manager.RewrapWith(ctx, m.scope, o)
 }
 
-// print shows the scope's KEKs as a difference. what says what came of it.
-func (m move) print(w io.Writer, what string) {
+// print shows what came of it, and the scope's KEKs as a difference.
+func (m move) print(w io.Writer, res keymgr.RewrapResult) {
 	say := func(format string, args ...any) { fmt.Fprintln(w, plain(fmt.Sprintf(format, args...))) }
-	if m.done() {
+	what := "rewrapped and verified"
+	switch {
+	case res.Outcome == keymgr.RewrapUnchanged:
 		say("%s (version %d): nothing to do, wrapped under exactly these KEKs", m.scope, m.version)
 		return
+	case res.Outcome == keymgr.RewrapPlanned:
+		what = "would be rewrapped"
+	case res.NotOpened:
+		what = "rewrapped inside the KMS, not opened"
 	}
 	say("%s (version %d): %s", m.scope, m.version, what)
 	for _, uri := range m.from {
@@ -93,7 +95,17 @@ func (m move) print(w io.Writer, what string) {
 			say("  + %s", uri)
 		}
 	}
+	for _, a := range res.Moved {
+		say("    %s was wrapped by a key that the alias no longer names%s", a.KEK, namesNow(a))
+	}
 	if m.newContext {
 		say("    the KMS's log names the tenant as %s", tenantContextName(m.tenantContext))
 	}
+}
+
+func namesNow(a keymgr.MovedAlias) string {
+	if a.Now == "" {
+		return ""
+	}
+	return "; it names " + a.Now
 }

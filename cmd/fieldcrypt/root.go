@@ -26,6 +26,7 @@ Exit codes:
    1  failed for a reason that has no class of its own
    2  incomplete: interrupted, or the database or the KMS did not answer;
       the same command, run again, goes on
+   3  done, but for some that failed and are named
    4  refused: by the KMS, or because of what the database holds
   64  wrong use: the command cannot work as it was given`
 	root.SilenceErrors, root.SilenceUsage = true, true

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -52,44 +53,52 @@ func viewOf(r keymgr.Record) (scopeView, error) {
 		v.KEKs = append(v.KEKs, kekView{URI: w.KEKURI, TenantContext: tenantContextName(w.TenantContext)})
 	}
 	var err error
-	v.Keys, err = readInfo(r.Info)
+	v.Keys, err = readInfo(r)
 	return v, err
 }
 
-// readInfo reads the keys in a record's info (FORMAT.md, "Keyset info").
-func readInfo(info string) ([]keyView, error) {
-	type key struct {
-		ID      uint32    `json:"id"`
-		State   string    `json:"state"`
-		Created time.Time `json:"created"`
-		Changed time.Time `json:"changed"`
-	}
-	var stored struct {
-		Format int   `json:"v"`
-		Seal   []key `json:"seal"`
-		Index  []key `json:"index"`
-	}
-	if err := json.Unmarshal([]byte(info), &stored); err != nil {
-		return []keyView{}, fmt.Errorf("%w: the info is no JSON of a known format", keymgr.ErrKeysetInvalid)
-	}
-	if stored.Format != 1 {
-		return []keyView{}, fmt.Errorf("%w: the info has format %d, which this program does not know", keymgr.ErrKeysetInvalid, stored.Format)
-	}
+// readInfo reads the keys in a record.
+func readInfo(r keymgr.Record) ([]keyView, error) {
 	keys := []keyView{}
-	add := func(p keymgr.Purpose, list []key) {
+	for _, p := range []keymgr.Purpose{keymgr.Seal, keymgr.Index} {
+		list, err := r.UnverifiedInfo(p)
+		if err != nil {
+			return []keyView{}, err
+		}
 		for _, k := range list {
-			keys = append(keys, keyView{ID: k.ID, Purpose: string(p), State: k.State, CreatedAt: k.Created, ChangedAt: k.Changed})
+			keys = append(keys, keyView{ID: k.ID, Purpose: string(p), State: string(k.State), CreatedAt: k.Created, ChangedAt: k.Changed})
 		}
 	}
-	add(keymgr.Seal, stored.Seal)
-	add(keymgr.Index, stored.Index)
 	return keys, nil
+}
+
+// states counts the keys by their state, in the order of a key's life.
+func (v scopeView) states() string {
+	var parts []string
+	left := len(v.Keys)
+	for _, state := range []keymgr.KeyState{
+		keymgr.StatePending, keymgr.StatePrimary, keymgr.StateActive, keymgr.StateDisabled, keymgr.StateDestroyed,
+	} {
+		n := 0
+		for _, k := range v.Keys {
+			if k.State == string(state) {
+				n++
+			}
+		}
+		if left -= n; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, state))
+		}
+	}
+	if left > 0 {
+		parts = append(parts, fmt.Sprintf("%d of no state", left)) // written by hand
+	}
+	return cmp.Or(strings.Join(parts, ", "), "?")
 }
 
 // primary is the id of the key that writes, or "?".
 func (v scopeView) primary(p keymgr.Purpose) string {
 	for _, k := range v.Keys {
-		if k.Purpose == string(p) && k.State == "primary" {
+		if k.Purpose == string(p) && k.State == string(keymgr.StatePrimary) {
 			return fmt.Sprint(k.ID)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -64,13 +63,4 @@ func (f *waitFlag) promote(ctx context.Context, m *keymgr.Manager, s keymgr.Scop
 		// When the time is over, PromoteKey says what is in the way.
 	}
 	return m.PromoteKey(ctx, s, p, keyID)
-}
-
-// parseKeyID reads a key id.
-func parseKeyID(arg string) (uint32, error) {
-	id, err := strconv.ParseUint(arg, 10, 32)
-	if err != nil || id == 0 {
-		return 0, usagef("%q is no key id: `fieldcrypt keys show` lists them", arg)
-	}
-	return uint32(id), nil
 }

@@ -95,10 +95,15 @@ func (k *KEK) checkWrapped(wrapped []byte) error {
 // is reports whether an ARN that the KMS returned can be this key's. Which key an
 // alias names only the KMS knows. Replicas of a multi-Region key share its id.
 func (k *KEK) is(arn string) bool {
-	if strings.HasPrefix(k.keyID, "alias/") || strings.Contains(k.keyID, ":alias/") {
+	if k.byAlias() {
 		return arn != ""
 	}
 	return strings.EqualFold(lastPart(arn), lastPart(k.keyID))
+}
+
+// byAlias reports whether the key is named by an alias, which can be moved.
+func (k *KEK) byAlias() bool {
+	return strings.HasPrefix(k.keyID, "alias/") || strings.Contains(k.keyID, ":alias/")
 }
 
 // lastPart is the key id in a key id or a key ARN.

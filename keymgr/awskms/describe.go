@@ -21,6 +21,22 @@ type Description struct {
 	DeletionAt  time.Time // while its deletion is pending, else zero
 }
 
+// Resolve implements [keymgr.Resolver]: for an alias it asks with DescribeKey for
+// the ARN of the key that it names now, "aws-kms://arn:...".
+func (k *KEK) Resolve(ctx context.Context) (uri string, err error) {
+	if k.misuse != nil {
+		return "", k.misuse
+	}
+	if !k.byAlias() {
+		return k.uri, nil
+	}
+	d, err := k.Describe(ctx)
+	if err != nil {
+		return "", err
+	}
+	return "aws-kms://" + d.ARN, nil
+}
+
 // Describe asks KMS about the key. The ARN of a key that is named by an alias
 // tells where the alias points now. Errors are those of a [keymgr.KEK].
 func (k *KEK) Describe(ctx context.Context) (Description, error) {

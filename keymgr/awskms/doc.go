@@ -16,15 +16,17 @@
 //
 // Opening a scope takes kms:Decrypt; making one or adding a key to it
 // kms:GenerateDataKey and, for every KEK but the first of a domain, kms:Encrypt;
-// moving it to another KMS key kms:ReEncryptFrom and kms:ReEncryptTo; [KEK.Describe]
-// kms:DescribeKey.
+// moving it to another KMS key kms:ReEncryptFrom and kms:ReEncryptTo, and kms:Decrypt
+// unless that is done WithoutOpening; [KEK.Describe] kms:DescribeKey, which also tells
+// what an alias names now.
 //
 // # Aliases
 //
 // An alias is convenient and can be moved. What was wrapped under the key that it
 // named before does then not open any more: KMS answers that the key is not the
 // right one, which is [keymgr.ErrKEKNotAllowed]. List the old key by ARN under
-// DecryptOnly, re-wrap, and remove it. ARNs do not have this trouble.
+// DecryptOnly, re-wrap, and remove it: keymgr's RewrapAll finds the scopes. ARNs do not
+// have this trouble.
 //
 // # Retries
 //

@@ -28,7 +28,10 @@ type KEK struct {
 	misuse      error // what Key could not return
 }
 
-var _ keymgr.Rewrapper = (*KEK)(nil)
+var (
+	_ keymgr.Rewrapper = (*KEK)(nil)
+	_ keymgr.Resolver  = (*KEK)(nil)
+)
 
 // Option changes how a KEK is used.
 type Option func(*KEK)

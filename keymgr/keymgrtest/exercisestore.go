@@ -35,11 +35,16 @@ func ExerciseStore(t *testing.T, open func(t *testing.T) keymgr.Store) {
 		{"scopes are listed in byte order and in pages", storeScopes},
 		{"key ids are unique over all scopes for ever", storeKeyIDs},
 		{"events are appended, and only with the change", storeEvents},
+		{"a deleted scope is gone for ever", storeDelete},
+		{"a deleted scope that was not destroyed can be made again", storeDeleteUnlogged},
+		{"a refused Delete changes nothing", storeDeleteRefused},
 		{"a cancelled context changes nothing", storeCancelled},
 		{"concurrent Create has one winner", storeConcurrentCreate},
 		{"concurrent Replace has one winner", storeConcurrentReplace},
 		{"concurrent SwapWraps has one winner", storeConcurrentSwap},
 		{"concurrent use of one key id has one winner", storeConcurrentKeyID},
+		{"concurrent Delete has one winner", storeConcurrentDelete},
+		{"Delete and Replace at once have one winner", storeConcurrentDeleteAndReplace},
 		{"instances come back as they reported", onInstances(instancesRoundTrip)},
 		{"instances report in full and in parts", onInstances(instancesChange)},
 		{"a forgotten instance does not come back in part", onInstances(instancesForget)},
@@ -85,6 +90,7 @@ func storeMissing(t *testing.T, s keymgr.Store) {
 	r := sampleRecord(medical, 1)
 	err = s.SwapWraps(ctx, medical, 1, r.Wraps, r.Wraps[:1], nil)
 	mustMatch(t, "SwapWraps", err, keymgr.ErrScopeNotFound, keymgr.ErrConflict)
+	mustMatch(t, "Delete", s.Delete(ctx, medical, 1, nil), keymgr.ErrScopeNotFound, keymgr.ErrConflict)
 	if list, err := s.Scopes(ctx, keymgr.Scope{}, 10); err != nil || len(list) != 0 {
 		t.Errorf("Scopes = %v, %v", list, err)
 	}

@@ -141,6 +141,7 @@ func storeCancelled(t *testing.T, s keymgr.Store) {
 	mustMatch(t, "Replace", s.Replace(ctx, sampleRecord(medical, 2), []keymgr.Event{added(medical, 2, 9)}), keymgr.ErrStoreUnavailable)
 	wraps := sampleRecord(medical, 1).Wraps
 	mustMatch(t, "SwapWraps", s.SwapWraps(ctx, medical, 1, wraps, wraps[:1], nil), keymgr.ErrStoreUnavailable)
+	mustMatch(t, "Delete", s.Delete(ctx, medical, 1, []keymgr.Event{destroyed(medical, 1)}), keymgr.ErrStoreUnavailable)
 
 	mustHold(t, s, sampleRecord(medical, 1))
 	_, err = s.Load(t.Context(), finance)

@@ -18,12 +18,15 @@ type Store struct {
 	events  []keymgr.Event
 	keyIDs  map[uint32]bool // every id that was ever added
 
+	destroyed map[keymgr.Scope]bool // every scope with an EventScopeDestroyed
 	instances map[string]*instance
 }
 
 // New returns an empty Store.
 func New() *Store {
-	return &Store{records: map[keymgr.Scope]keymgr.Record{}, keyIDs: map[uint32]bool{}}
+	return &Store{
+		records: map[keymgr.Scope]keymgr.Record{}, keyIDs: map[uint32]bool{}, destroyed: map[keymgr.Scope]bool{},
+	}
 }
 
 // Load returns the current record of a scope.
@@ -63,6 +66,9 @@ func (s *Store) Create(ctx context.Context, r keymgr.Record, events []keymgr.Eve
 	return s.locked(ctx, func() error {
 		if _, ok := s.records[r.Scope]; ok {
 			return keymgr.ErrScopeExists
+		}
+		if s.destroyed[r.Scope] {
+			return keymgr.ErrScopeDestroyed
 		}
 		if r.Version != 1 {
 			return fmt.Errorf("%w: a scope begins with version 1", keymgr.ErrConflict)
@@ -114,6 +120,24 @@ func (s *Store) SwapWraps(ctx context.Context, scope keymgr.Scope, version uint6
 	})
 }
 
+// Delete removes the record of a scope.
+func (s *Store) Delete(ctx context.Context, scope keymgr.Scope, version uint64, events []keymgr.Event) error {
+	return s.locked(ctx, func() error {
+		cur, err := s.current(scope)
+		if err != nil {
+			return err
+		}
+		if cur.Version != version {
+			return keymgr.ErrConflict
+		}
+		if err := s.log(events); err != nil {
+			return err
+		}
+		delete(s.records, scope)
+		return nil
+	})
+}
+
 // Events returns the log of a scope, oldest first.
 func (s *Store) Events(ctx context.Context, scope keymgr.Scope) ([]keymgr.Event, error) {
 	var list []keymgr.Event
@@ -139,7 +163,10 @@ func (s *Store) locked(ctx context.Context, f func() error) error {
 
 func (s *Store) current(scope keymgr.Scope) (keymgr.Record, error) {
 	r, ok := s.records[scope]
-	if !ok {
+	switch {
+	case !ok && s.destroyed[scope]:
+		return keymgr.Record{}, keymgr.ErrScopeDestroyed
+	case !ok:
 		return keymgr.Record{}, keymgr.ErrScopeNotFound
 	}
 	return r, nil
@@ -167,6 +194,11 @@ func (s *Store) log(events []keymgr.Event) error {
 	}
 	for id := range added {
 		s.keyIDs[id] = true
+	}
+	for _, e := range events {
+		if e.Kind == keymgr.EventScopeDestroyed {
+			s.destroyed[e.Scope] = true
+		}
 	}
 	s.events = append(s.events, events...)
 	return nil

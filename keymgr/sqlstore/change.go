@@ -8,14 +8,25 @@ import (
 	"github.com/fieldcrypt/go/keymgr"
 )
 
-// change is the one transaction of every write: swap compares and writes the
-// scope's row, which it holds from then on; then the wraps are exchanged and
-// the events appended. swap begins with a write: a transaction of SQLite that
+// change is the transaction of every write but the last: swap compares and
+// writes the scope's row, which it holds from then on; then the wraps are
+// exchanged and the events appended. swap begins with a write: a transaction of SQLite that
 // begins with a read fails at its first write if another one was faster.
 func (s *Store) change(ctx context.Context, scope keymgr.Scope, version uint64, wraps []keymgr.Wrap, events []keymgr.Event, swap func(*sql.Tx) error) error {
 	if err := checkWraps(wraps); err != nil {
 		return err
 	}
+	return s.transact(ctx, events, func(tx *sql.Tx) error {
+		if err := swap(tx); err != nil {
+			return err
+		}
+		return putWraps(ctx, tx, scope, version, wraps)
+	})
+}
+
+// transact is the one transaction of every write: what write does, and the
+// events of it.
+func (s *Store) transact(ctx context.Context, events []keymgr.Event, write func(*sql.Tx) error) error {
 	d, err := s.detect(ctx)
 	if err != nil {
 		return err
@@ -25,10 +36,7 @@ func (s *Store) change(ctx context.Context, scope keymgr.Scope, version uint64, 
 		return err
 	}
 	defer tx.Rollback()
-	if err := swap(tx); err != nil {
-		return err
-	}
-	if err := putWraps(ctx, tx, scope, version, wraps); err != nil {
+	if err := write(tx); err != nil {
 		return err
 	}
 	for _, e := range events {

@@ -16,12 +16,16 @@
 // the connection says: set one.
 //
 // A role of an application on Postgres needs no more than these; an operator
-// who creates and changes keys needs INSERT and UPDATE on all four, and DELETE on
-// fieldcrypt_keyset_wraps (an application too, where it makes scopes itself,
-// keymgr.Domain.AutoCreate):
+// who creates and changes keys needs INSERT and UPDATE on the keysets, wraps and
+// events as well, and DELETE on the wraps (an application too, where it makes
+// scopes itself, keymgr.Domain.AutoCreate); who destroys scopes, DELETE on the
+// keysets:
 //
 //	GRANT SELECT ON fieldcrypt_keysets, fieldcrypt_keyset_wraps, fieldcrypt_key_events TO app;
 //	GRANT SELECT, INSERT, UPDATE, DELETE ON fieldcrypt_instances TO app;
+//
+// Without SELECT on fieldcrypt_key_events a scope that was destroyed is
+// keymgr.ErrScopeNotFound in place of keymgr.ErrScopeDestroyed.
 //
 // Times are those of the process that writes, in UTC and microseconds. They
 // are for people: nothing is decided by them. Not so in fieldcrypt_instances, by

@@ -17,7 +17,7 @@ func fail(ctx context.Context, where string, err error) error {
 		return nil
 	}
 	for _, decided := range []error{
-		keymgr.ErrInvalidScope, keymgr.ErrScopeNotFound, keymgr.ErrScopeExists,
+		keymgr.ErrInvalidScope, keymgr.ErrScopeNotFound, keymgr.ErrScopeDestroyed, keymgr.ErrScopeExists,
 		keymgr.ErrConflict, keymgr.ErrKeyIDTaken, keymgr.ErrKeysetInvalid, keymgr.ErrUnknownInstance,
 	} {
 		if errors.Is(err, decided) {
@@ -47,9 +47,17 @@ func forbidden(err error) bool {
 // missingTable knows undefined_table from Postgres, whose drivers all have
 // SQLState, and SQLite's own text.
 func missingTable(err error) bool {
-	var pg interface{ SQLState() string }
-	if errors.As(err, &pg) {
-		return pg.SQLState() == "42P01"
+	if state := sqlState(err); state != "" {
+		return state == "42P01"
 	}
 	return strings.Contains(err.Error(), "no such table: fieldcrypt_")
+}
+
+// sqlState is what Postgres calls an error, "" if it did not make it.
+func sqlState(err error) string {
+	var pg interface{ SQLState() string }
+	if errors.As(err, &pg) {
+		return pg.SQLState()
+	}
+	return ""
 }

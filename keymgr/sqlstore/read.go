@@ -62,7 +62,8 @@ func (s *Store) load(ctx context.Context, scope keymgr.Scope) (keymgr.Record, er
 		return keymgr.Record{}, err
 	}
 	if r.Version == 0 {
-		return keymgr.Record{}, keymgr.ErrScopeNotFound
+		rows.Close() // first: the pool may have no second connection
+		return keymgr.Record{}, absent(ctx, s.db, scope)
 	}
 	if len(r.Wraps) == 0 {
 		return keymgr.Record{}, fmt.Errorf("version %d has no wrapped data key: %w", r.Version, keymgr.ErrKeysetInvalid)
@@ -85,15 +86,13 @@ func (s *Store) version(ctx context.Context, scope keymgr.Scope) (uint64, error)
 }
 
 // currentVersion asks a pool or a transaction.
-func currentVersion(ctx context.Context, q interface {
-	QueryRowContext(context.Context, string, ...any) *sql.Row
-}, scope keymgr.Scope) (uint64, error) {
+func currentVersion(ctx context.Context, q querier, scope keymgr.Scope) (uint64, error) {
 	var version int64
 	err := q.QueryRowContext(ctx, `SELECT version FROM fieldcrypt_keysets WHERE domain = $1 AND tenant = $2`,
 		scope.Domain, scope.Tenant).Scan(&version)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return 0, keymgr.ErrScopeNotFound
+		return 0, absent(ctx, q, scope)
 	case err != nil:
 		return 0, err
 	case version < 1:

@@ -15,7 +15,7 @@ import (
 // Store is a keymgr.Store in a database. It is safe for concurrent use, by
 // any number of processes.
 //
-// After keymgr.ErrStoreUnavailable from Create, Replace or SwapWraps the change
+// After keymgr.ErrStoreUnavailable from Create, Replace, SwapWraps or Delete the change
 // may have been made: a connection can break between a commit and its answer.
 // Load tells.
 type Store struct {
@@ -61,7 +61,11 @@ func (s *Store) create(ctx context.Context, r keymgr.Record, events []keymgr.Eve
 		if err == nil && n == 0 {
 			return keymgr.ErrScopeExists
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		// Holds the place of the scope by now, so whoever destroyed it has committed.
+		return notDestroyed(ctx, tx, r.Scope)
 	})
 }
 

@@ -1,0 +1,60 @@
+package keymgr_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fieldcrypt/go/keymgr"
+	"github.com/fieldcrypt/go/keymgr/memstore"
+)
+
+// withStore is for stores that know of instances.
+func withStore(s keymgr.Store) func(*keymgr.Config) {
+	return func(cfg *keymgr.Config) { cfg.Store = s }
+}
+
+// While an instance may still write with a key no census of it holds.
+func TestAKeyIsDisabledOnlyWhenAllInstancesHaveMovedOn(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := withStore(memstore.New())
+		f := newFixture(t, store)
+		ctx := t.Context()
+		other := f.open(store)
+		old := keyIn(t, f.Manager, keymgr.Seal, keymgr.StateActive) // by a promotion just now
+		err := f.DisableKey(ctx, medical, keymgr.Seal, old, proofOf(f.keys(medical), keymgr.Seal, old))
+		mustBe(t, "DisableKey at once", err, keymgr.ErrKeyInUse)
+		mustBeOneClass(t, err)
+		if !strings.Contains(err.Error(), other.InstanceID()) {
+			t.Errorf("%v does not name the instance that is behind", err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		err = f.DisableKey(ctx, medical, keymgr.Seal, old, proofOf(f.keys(medical), keymgr.Seal, old))
+		mustBe(t, "DisableKey", err, nil)
+	})
+}
+
+// The override is for when nobody can be waited for.
+func TestAnOverrideDoesNotWaitForInstances(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := withStore(memstore.New())
+		f := newFixture(t, store)
+		f.open(store)
+		old := keyIn(t, f.Manager, keymgr.Seal, keymgr.StateActive)
+		mustBe(t, "DisableKey", f.DisableKey(t.Context(), medical, keymgr.Seal, old, overridden), nil)
+	})
+}
+
+func TestAKeyIsDestroyedByTheLargestAgeOfTheFleet(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := withStore(memstore.New())
+		f := newFixture(t, store)
+		f.open(store, func(cfg *keymgr.Config) { cfg.MaxStale = 5 * time.Hour })
+		id := keyIn(t, f.Manager, keymgr.Seal, keymgr.StateDisabled)
+		mustBe(t, "DestroyKey", f.DestroyKey(t.Context(), medical, keymgr.Seal, id, overridden), keymgr.ErrKeyState)
+		time.Sleep(4 * time.Hour)
+		mustBe(t, "DestroyKey", f.DestroyKey(t.Context(), medical, keymgr.Seal, id, overridden), nil)
+	})
+}
