@@ -27,6 +27,16 @@
 // at all, with an [Event] in the same transaction: of two operators at once one
 // gets ErrConflict, and one who was interrupted can run it again.
 //
+// # Instances
+//
+// A process that has not read the stored keysets since a key was added would miss
+// what others write with it. So running Managers report to a store that is an
+// [InstanceStore] which versions they hold, every Config.Heartbeat, and
+// [Manager.PromoteKey] makes a key the primary when all of them have it. One that
+// is silent is waited for until what it held serves no more: its MaxStale +
+// CacheTTL. A machine must not be suspended, with its clocks, for longer than that
+// and then go on serving.
+//
 // # What a thief of the table can do
 //
 // Everything in a [Record] is encrypted or authenticated by a data key that only a
