@@ -43,7 +43,7 @@ var reserved = []struct {
 	},
 	{
 		what: []string{"github.com/jackc/..."},
-		by:   []string{"drivers/pgxcrypt/...", "cmd/...", "examples/...", "internal/..."},
+		by:   []string{"drivers/pgxcrypt/...", "migrate/...", "cmd/...", "examples/...", "internal/..."},
 	},
 	{
 		what: []string{"modernc.org/...", "github.com/mattn/go-sqlite3", "github.com/lib/pq", "gorm.io/driver/..."},
