@@ -89,7 +89,7 @@ func (s *statements) prepareWrite() {
 	var arrays, names, set, key, locked, same []string
 	v := func(prefix string, i int, c Column) string {
 		names = append(names, prefix+strconv.Itoa(i))
-		arrays = append(arrays, fmt.Sprintf("unnest($%d::%s[])", len(names)+len(fenceTypes), c.Type))
+		arrays = append(arrays, fmt.Sprintf("unnest($%d::%s[])", len(names)+len(fenceTypes), c.cast))
 		return "v." + names[len(names)-1]
 	}
 	for i, c := range s.keys {
@@ -116,7 +116,7 @@ func (s *statements) prepareAdd() {
 	n := len(fenceTypes)
 	from, names, text := fmt.Sprintf("unnest($%d::bytea[]), unnest($%d::text[])", n+1, n+2), "key, class", ""
 	for i, c := range s.keys {
-		from += fmt.Sprintf(", unnest($%d::%s[])", n+3+i, c.Type)
+		from += fmt.Sprintf(", unnest($%d::%s[])", n+3+i, c.cast)
 		names += fmt.Sprintf(", k%d", i)
 		text += fmt.Sprintf(", v.k%d::text", i)
 	}

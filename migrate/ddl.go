@@ -19,6 +19,7 @@ var schema = []table{
 	spec_hash     bytea NOT NULL,
 	phase         text NOT NULL,
 	pass          integer NOT NULL DEFAULT 1,
+	fruitless     integer NOT NULL DEFAULT 0,
 	desired       text NOT NULL DEFAULT 'run' CHECK (desired IN ('run', 'pause', 'cancel')),
 	limits        text NOT NULL,
 	base_limits   text NOT NULL,

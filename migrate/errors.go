@@ -52,4 +52,8 @@ func (e *Incomplete) Unwrap() []error { return []error{ErrIncomplete, e.Cause} }
 var (
 	ErrPaused    = errors.New("the job is paused")
 	ErrCancelled = errors.New("the job is cancelled")
+	// ErrNoProgress: ten passes on end changed nothing, and each met rows that are
+	// not any more what was just read: a trigger undoes the change, or rows are
+	// held or written all the time.
+	ErrNoProgress = errors.New("ten passes met conflicts and changed nothing")
 )

@@ -75,14 +75,15 @@ const columnsOf = `WITH RECURSIVE base AS (
 		FROM pg_attribute a WHERE a.attrelid = $1::regclass AND a.attname = ANY ($2::text[]) AND a.attnum > 0 AND NOT a.attisdropped
 		UNION ALL
 		SELECT attname, attnum, attnotnull, generated, t.typbasetype FROM base JOIN pg_type t ON t.oid = base.typ WHERE t.typtype = 'd')
-	SELECT base.attname::text, format_type(base.typ, NULL), base.typ, base.generated FROM base JOIN pg_type t ON t.oid = base.typ WHERE t.typtype <> 'd'`
+	SELECT base.attname::text, format_type(base.typ, NULL), base.typ, format('%I.%I', n.nspname, t.typname), base.generated
+	FROM base JOIN pg_type t ON t.oid = base.typ JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.typtype <> 'd'`
 
 func (db *DB) columns(ctx context.Context, table string, names []string, written bool) ([]Column, error) {
 	found := map[string]Column{}
 	err := db.q().query(ctx, columnsOf, []any{table, names}, func(scan func(...any) error) error {
 		var c Column
 		var generated bool
-		if err := scan(&c.Name, &c.Type, &c.OID, &generated); err != nil {
+		if err := scan(&c.Name, &c.Type, &c.OID, &c.cast, &generated); err != nil {
 			return err
 		}
 		if generated && written {

@@ -7,6 +7,8 @@ type Column struct {
 	Name string
 	Type string // the database's name for it, of a domain that of its base: "bytea", "bigint"
 	OID  uint32 // of that type, on Postgres
+
+	cast string // its full name: "character" alone would be one character
 }
 
 // Row is one row that may need work.

@@ -7,7 +7,8 @@ import (
 )
 
 // shard is a range of one table: keys over lo up to hi, and in a pass in heap
-// order the pages from blockLo to before blockHi. nil has no bound.
+// order the pages from blockLo to before blockHi: what was added to the table
+// later is met in the next pass. nil has no bound.
 type shard struct {
 	relation         string
 	lo, hi           []byte
@@ -49,10 +50,7 @@ func ranges(relation string, bounds [][]byte, pages int64, heap bool) []shard {
 		}
 		if heap {
 			lo, hi := pages*int64(i)/n, pages*int64(i+1)/n
-			s.blockLo = &lo
-			if i < len(bounds) { // the last one goes on to the end of the file
-				s.blockHi = &hi
-			}
+			s.blockLo, s.blockHi = &lo, &hi
 		}
 	}
 	return shards
@@ -71,7 +69,7 @@ func again(ctx context.Context, q querier, job string) error {
 // after one that changed nothing, ends the sweep. It reports whether anything is
 // left to do. New partitions are walked in a pass of their own.
 func (db *DB) finishPass(ctx context.Context, job *Job, actor string) (more bool, err error) {
-	id := job.ID
+	id, stuck := job.ID, false
 	_, leaves, err := db.relations(ctx, job.Target)
 	if err != nil {
 		return false, err
@@ -101,6 +99,18 @@ func (db *DB) finishPass(ctx context.Context, job *Job, actor string) (more bool
 		if err != nil {
 			return err
 		}
+		fruitless := 0
+		if rewritten == 0 && conflicts > 0 {
+			if _, err := one(ctx, q, `UPDATE fieldcrypt_jobs SET fruitless = fruitless + 1 WHERE id = $1 RETURNING fruitless`, []any{id}, &fruitless); err != nil {
+				return err
+			}
+		}
+		stuck = fruitless >= maxFruitless
+		if rewritten > 0 || stuck {
+			if _, err := q.exec(ctx, `UPDATE fieldcrypt_jobs SET fruitless = 0 WHERE id = $1`, id); err != nil {
+				return err
+			}
+		}
 		detail := map[string]any{"pass": j.Pass, "changed": rewritten, "conflicts": conflicts}
 		if rewritten+conflicts+added > 0 {
 			if err := again(ctx, q, id); err != nil {
@@ -117,8 +127,14 @@ func (db *DB) finishPass(ctx context.Context, job *Job, actor string) (more bool
 		}
 		return record(ctx, q, id, actor, PhaseSwept, detail)
 	})
+	if err == nil && stuck {
+		err = &Incomplete{Job: id, Cause: ErrNoProgress}
+	}
 	return more, err
 }
+
+// maxFruitless is how many passes may meet conflicts alone, one after another.
+const maxFruitless = 10
 
 // adopt adds a shard for each table that has none: a partition that came later.
 func adopt(ctx context.Context, q querier, job string, shards int, leaves []string) (int64, error) {

@@ -24,10 +24,8 @@ func (s *statements) readWindow(ctx context.Context, l *lease, n int, o settings
 	var block int64
 	if s.heap {
 		block = blockOf(l) + int64(max(n/s.perPage(), 1))
-		if l.blockHi != nil {
-			block = min(block, *l.blockHi)
-			w.last = block == *l.blockHi
-		}
+		block = min(block, *l.blockHi)
+		w.last = block == *l.blockHi
 		w.cursor = int8Bytes(block)
 	}
 	var end [][]byte
@@ -58,10 +56,7 @@ func (s *statements) readWindow(ctx context.Context, l *lease, n int, o settings
 	case s.heap && cut: // the pages after the last row's are not known: all again, in smaller steps
 		return nil, errTooMuch
 	case s.heap:
-		if l.blockHi == nil && count == 0 {
-			w.last, err = s.db.beyond(ctx, s.name, block)
-		}
-		return w, err
+		return w, nil
 	}
 	w.last = count < n && !cut
 	w.cursor = packKey(end)
@@ -73,9 +68,7 @@ func (s *statements) from(l *lease, n int) (sql string, values [][]byte, oids []
 	if s.heap {
 		from := blockOf(l)
 		to := from + int64(max(n/s.perPage(), 1))
-		if l.blockHi != nil {
-			to = min(to, *l.blockHi)
-		}
+		to = min(to, *l.blockHi)
 		tid := func(block int64) []byte { return append(int4Bytes(int(block)), 0, 0) }
 		return s.read, [][]byte{tid(from), tid(to)}, []uint32{pgtype.TIDOID, pgtype.TIDOID}, nil
 	}
@@ -117,11 +110,4 @@ func blockOf(l *lease) int64 {
 		return int64(binary.BigEndian.Uint64(l.cursor))
 	}
 	return *l.blockLo
-}
-
-// beyond reports whether a table has no page from block on.
-func (db *DB) beyond(ctx context.Context, name string, block int64) (bool, error) {
-	var beyond bool
-	_, err := one(ctx, db.q(), `SELECT pg_relation_size($1::regclass) / current_setting('block_size')::int8 <= $2`, []any{name, block}, &beyond)
-	return beyond, gone(name, err)
 }

@@ -2,7 +2,6 @@
 package migrate_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -13,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fieldcrypt/go/internal/pgtest"
@@ -43,6 +43,13 @@ func engineAt(t testing.TB, url string, change ...func(*pgxpool.Config)) *engine
 	return e
 }
 
+// reset leaves a fresh schema with the state tables.
+func (e *engine) reset(t testing.TB) {
+	t.Helper()
+	e.exec(t, `DROP SCHEMA public CASCADE; CREATE SCHEMA public`)
+	ok(t, migrate.Migrate(context.Background(), e.db))
+}
+
 func openPool(t testing.TB, url string, change ...func(*pgxpool.Config)) *pgxpool.Pool {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(url)
@@ -59,7 +66,8 @@ func openPool(t testing.TB, url string, change ...func(*pgxpool.Config)) *pgxpoo
 
 func (e *engine) exec(t testing.TB, sql string, args ...any) {
 	t.Helper()
-	if _, err := e.pool.Exec(context.Background(), sql, args...); err != nil {
+	// Nothing is cached: tables come and go here.
+	if _, err := e.pool.Exec(context.Background(), sql, append([]any{pgx.QueryExecModeExec}, args...)...); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
 }
@@ -236,5 +244,3 @@ func eventually(t testing.TB, what string, f func() bool) {
 		}
 	}
 }
-
-var _ = bytes.Equal

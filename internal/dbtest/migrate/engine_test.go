@@ -13,18 +13,19 @@ import (
 )
 
 func TestEngineMovesEveryRow(t *testing.T) {
+	e := newEngine(t)
 	for _, scan := range []string{"key", "heap"} {
 		for _, order := range []string{"plain", "interleaved"} {
 			t.Run(scan+" "+order, func(t *testing.T) {
-				e := newEngine(t)
 				const n = 12_000
+				e.reset(t)
 				e.people(t, n)
 				rw := newToy("a", "b")
 				job := e.start(t, "people", rw, func(s *migrate.Spec) { s.Shards, s.Scan, s.Order = 3, scan, order })
 				e.work(t, job, rw)
 				e.peopleAreMoved(t, n)
 				s := e.check(t, job)
-				if s.Phase != migrate.PhaseSwept || s.Pass != 2 || s.Scanned != 2*n || s.Changed != n || s.Conflicts != 0 || s.Failed != 0 || len(s.Shards) != 3 {
+				if s.Phase != migrate.PhaseSwept || s.Pass != 2 || s.Scanned < 2*n || scan == "key" && s.Scanned > 2*n || s.Changed != n || s.Conflicts != 0 || s.Failed != 0 || len(s.Shards) != 3 {
 					t.Errorf("%+v", s)
 				}
 				for _, sh := range s.Shards {
@@ -48,6 +49,7 @@ func TestEngineWorksThroughOneConnection(t *testing.T) {
 }
 
 func TestEngineKeysOfEveryType(t *testing.T) {
+	e := newEngine(t)
 	for name, table := range map[string]string{
 		"bigint":     `CREATE TABLE k (id bigint PRIMARY KEY, a bytea, b bytea); INSERT INTO k SELECT i - 2000 FROM generate_series(1, 4000) i`,
 		"smallint":   `CREATE TABLE k (id smallint PRIMARY KEY, a bytea, b bytea); INSERT INTO k SELECT i - 2000 FROM generate_series(1, 4000) i`,
@@ -69,12 +71,11 @@ func TestEngineKeysOfEveryType(t *testing.T) {
 		"of strings": `CREATE DOMAIN sealed AS bytea CHECK (octet_length(VALUE) > 4); CREATE TABLE k (id varchar(20) PRIMARY KEY, a sealed, b sealed); INSERT INTO k SELECT 'x' || i FROM generate_series(1, 4000) i`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := newEngine(t)
+			e.reset(t)
 			e.exec(t, table)
 			if strings.Contains(name, "domain") {
 				e.exec(t, `ANALYZE k`)
 			}
-			e.exec(t, `CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$`)
 			// Every row gets the same texts: what counts here is which rows are met.
 			e.exec(t, `UPDATE k SET a = $1, b = NULL`, seal(1, "a"))
 			rw := newToy("a", "b")
@@ -84,7 +85,7 @@ func TestEngineKeysOfEveryType(t *testing.T) {
 			if s.Changed != 4000 || s.Conflicts != 0 || s.Pass != 2 {
 				t.Errorf("%+v", s)
 			}
-			if s.Scanned != 8000 {
+			if s.Scanned < 8000 { // in the order of pages, new versions may be met again
 				t.Errorf("%d rows scanned", s.Scanned)
 			}
 			if left := e.int(t, `SELECT count(*) FROM k WHERE substr(a, 1, 4) <> '\x00000002' OR b IS NOT NULL`); left != 0 {
@@ -95,6 +96,7 @@ func TestEngineKeysOfEveryType(t *testing.T) {
 }
 
 func TestEngineRefusesTablesThatItCannotWalk(t *testing.T) {
+	e := newEngine(t)
 	for name, table := range map[string]string{
 		"no key":                  `CREATE TABLE k (id bigint, a bytea, b bytea)`,
 		"a key that may be NULL":  `CREATE TABLE k (id bigint UNIQUE, a bytea, b bytea)`,
@@ -110,7 +112,7 @@ func TestEngineRefusesTablesThatItCannotWalk(t *testing.T) {
 		"a child without a key":   `CREATE TABLE k (id bigint PRIMARY KEY, a bytea, b bytea); CREATE TABLE kid () INHERITS (k)`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := newEngine(t)
+			e.reset(t)
 			e.exec(t, table)
 			_, err := migrate.Start(t.Context(), e.db, migrate.Spec{Kind: "toy", Table: "k"}, newToy("a", "b"), migrate.Limits{}, "tester")
 			if !errors.Is(err, migrate.ErrRefused) {
