@@ -36,7 +36,7 @@ type walk struct {
 	rowBytes    int
 	renewed     time.Time
 	busy        time.Duration // since the last batch that told of it
-	back        backoff
+	back, held  backoff
 }
 
 const (
@@ -204,9 +204,15 @@ func (k *walk) write(ctx context.Context, b *batch, skipLocked bool) error {
 	cancel()
 	code := sqlState(err)
 	switch {
-	case err == nil || errors.Is(err, errLost) || len(b.rows) == 0:
+	case err == nil:
+		k.held.reset()
+		return nil
+	case errors.Is(err, errLost) || len(b.rows) == 0:
 		return err
 	case (code == "55P03" || code == "40P01") && !skipLocked:
+		return k.write(ctx, b, true)
+	case code == "55P03" && ctx.Err() == nil && k.held.next < time.Second:
+		k.held.wait(ctx) // the table itself is locked, or being extended
 		return k.write(ctx, b, true)
 	case code == "57014":
 		k.size.halve()

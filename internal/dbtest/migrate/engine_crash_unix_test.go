@@ -15,7 +15,7 @@ import (
 )
 
 func crashes(t *testing.T, n int) {
-	e := engineAt(t, pgtest.Start(t, pgtest.Options{}).DB(t))
+	e := engineAt(t, pgtest.Start(t, pgtest.Options{Settings: map[string]string{"synchronous_commit": "on"}}).DB(t))
 	const rows = 6000
 	e.people(t, rows)
 	rw := newToy("a", "b")
