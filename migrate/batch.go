@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
@@ -256,49 +255,4 @@ func cloneAll(v [][]byte) [][]byte {
 		}
 	}
 	return own
-}
-
-// settings hold for one transaction.
-type settings struct {
-	lock, statement time.Duration
-	name            string
-}
-
-var setLocal = `SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true), set_config('application_name', $3, true),
-	set_config('fc.migrate', 'on', true), set_config('row_security', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true),
-	set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-	set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true), set_config('synchronize_seqscans', 'off', true)`
-
-// run sends one statement with its transaction in one round trip. No session
-// state is left behind, so that a pooler may give each transaction to another
-// session.
-func (db *DB) run(ctx context.Context, o settings, sql string, values [][]byte, oids []uint32, each func(v [][]byte)) error {
-	conn, err := db.pool.Acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Release()
-	pg := conn.Conn().PgConn()
-	binary := []int16{pgtype.BinaryFormatCode}
-	b := &pgconn.Batch{}
-	b.ExecParams("BEGIN ISOLATION LEVEL READ COMMITTED", nil, nil, nil, nil)
-	millis := func(d time.Duration) []byte { return []byte(strconv.FormatInt(max(d.Milliseconds(), 1), 10)) }
-	b.ExecParams(setLocal, [][]byte{millis(o.lock), millis(o.statement), []byte(o.name)}, nil, nil, nil)
-	b.ExecParams(sql, values, oids, binary, binary)
-	b.ExecParams("COMMIT", nil, nil, nil, nil)
-	results := pg.ExecBatch(ctx, b)
-	for at := 0; results.NextResult(); at++ {
-		for rr := results.ResultReader(); rr.NextRow(); {
-			if at == 2 {
-				each(rr.Values())
-			}
-		}
-	}
-	err = results.Close()
-	if err != nil && !pg.IsClosed() {
-		if _, err := pg.Exec(ctx, "ROLLBACK").ReadAll(); err != nil {
-			pg.Close(ctx)
-		}
-	}
-	return err
 }

@@ -15,12 +15,17 @@ import (
 type DB struct {
 	dialect dialect
 	pool    *pgxpool.Pool
+	prepare bool // statements may be prepared by name
 	sqlite  *sql.DB
 }
 
 // Postgres is a database on PostgreSQL 12 or later. One connection of the pool is
-// enough.
-func Postgres(pool *pgxpool.Pool) *DB { return &DB{dialect: postgres, pool: pool} }
+// enough. Where a pooler between us and it does not know prepared statements, set
+// the pool's DefaultQueryExecMode, as pgx itself needs it there.
+func Postgres(pool *pgxpool.Pool) *DB {
+	mode := pool.Config().ConnConfig.DefaultQueryExecMode
+	return &DB{dialect: postgres, pool: pool, prepare: mode == pgx.QueryExecModeCacheStatement}
+}
 
 // SQLite is a database in a file, opened with any driver of SQLite 3.42 or later. Its
 // jobs are done by one worker of one process at a time. Set a busy_timeout.

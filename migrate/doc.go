@@ -27,7 +27,7 @@
 // the space of their old versions and neither table nor indexes grow. Limits say
 // when to wait; what cannot be measured counts as too much.
 //
-// The statements need no session: a pooler in transaction mode and a pool of one
+// The statements leave nothing set in a session: a pooler in transaction mode and a pool of one
 // connection are fine. They run with fc.migrate = on, which a trigger reads with
 // current_setting('fc.migrate', true).
 package migrate

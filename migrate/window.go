@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -102,7 +101,8 @@ func (s *statements) from(l *lease, n int) (sql string, values [][]byte, oids []
 	if where != nil {
 		clause = " WHERE " + strings.Join(where, " AND ")
 	}
-	return s.read + clause + s.order + strconv.Itoa(n) + ") w", values, oids, nil
+	values, oids = append(values, int8Bytes(int64(n))), append(oids, pgtype.Int8OID)
+	return fmt.Sprint(s.read, clause, s.order, "$", len(values), ") w"), values, oids, nil
 }
 
 func blockOf(l *lease) int64 {

@@ -199,7 +199,7 @@ func passing(err error) bool {
 		case "08", "53", "57", "58", "XX":
 			return true
 		}
-		return code == "25006" || code == "55P03" || code == "40P01" || code == "40001"
+		return code == "25006" || code == "0A000" || code == "26000" || code == "55P03" || code == "40P01" || code == "40001"
 	}
 }
 
