@@ -10,10 +10,13 @@ const (
 
 // sizer finds how many rows of a table make a batch that takes as long as it
 // should: by the moving average of the time a row takes, in steps of at most
-// half up and to a half down.
+// half up and to a half down. Of three batches the fastest counts: a busy machine
+// makes some of them slow, whatever their size.
 type sizer struct {
 	rows   int
-	perRow float64 // µs
+	perRow float64    // µs
+	last   [3]float64 // of the last batches; 0 for none
+	at     int
 }
 
 func newSizer(last int) *sizer {
@@ -28,6 +31,13 @@ func (s *sizer) note(rows int, took, target time.Duration) {
 		return // says more about the round trip than about the rows
 	}
 	now := float64(took.Microseconds()) / float64(rows)
+	s.last[s.at%len(s.last)] = max(now, 0.01)
+	s.at++
+	for _, other := range s.last {
+		if other > 0 {
+			now = min(now, other)
+		}
+	}
 	if s.perRow == 0 {
 		s.perRow = now
 	}
