@@ -63,7 +63,7 @@ func (db *DB) run(ctx context.Context, o settings, sql string, values [][]byte, 
 	}
 	err = results.Close()
 	switch sqlState(err) {
-	case "0A000", "26000": // a prepared statement does not fit the table any more, or is not this session's
+	case "0A000", "26000", "XX000", "42704": // a prepared statement does not fit the table any more, or is not this session's
 		pg.Close(ctx)
 	}
 	if err != nil && !pg.IsClosed() {
@@ -77,7 +77,7 @@ func (db *DB) run(ctx context.Context, o settings, sql string, values [][]byte, 
 // maxPrepared is how many statements are kept prepared in a connection.
 const maxPrepared = 100
 
-type prepared map[string]string // names by SQL
+type prepared map[string]string // names by SQL and its parameters' types
 
 // send adds a statement to a batch, prepared once for a connection if the pool
 // is set up for that, as it is by default: parsing takes longer than a small batch.
@@ -94,17 +94,18 @@ func (db *DB) send(ctx context.Context, conn *pgx.Conn, b *pgconn.Batch, sql str
 		names = prepared{}
 		pg.CustomData()[mine] = names
 	}
-	name, found := names[sql]
+	key := fmt.Sprint(sql, oids)
+	name, found := names[key]
 	if !found {
 		if len(names) == maxPrepared {
 			b.ExecParams(sql, values, oids, formats, formats)
 			return nil
 		}
-		name = fmt.Sprintf("fieldcrypt_%.12x", sha256.Sum256([]byte(sql)))
+		name = fmt.Sprintf("fieldcrypt_%.12x", sha256.Sum256([]byte(key)))
 		if _, err := pg.Prepare(ctx, name, sql, oids); err != nil {
 			return err
 		}
-		names[sql] = name
+		names[key] = name
 	}
 	b.ExecPrepared(name, values, formats, formats)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -21,6 +22,9 @@ type Options struct {
 	// Actor stands in the events that this process records. Defaults to the
 	// host's name and the process id, as does the owner of leases.
 	Actor string
+	// Logger hears of what is tried again: connections that broke and the like, by
+	// SQLSTATE. Defaults to none.
+	Logger *slog.Logger
 }
 
 func (o Options) withDefaults(d dialect) Options {
@@ -109,7 +113,10 @@ func (w *worker) loop(ctx context.Context) error {
 		case err == nil:
 			back.reset()
 		case errors.Is(err, errLost):
-		case ctx.Err() == nil && passing(err):
+		case ctx.Err() == nil && passing(err) && !(lasting(err) && back.next == maxBackoff):
+			if log := w.options.Logger; log != nil {
+				log.WarnContext(ctx, "migrate: a shard is tried again", "job", w.job.ID, "cause", cause(err))
+			}
 			back.wait(ctx)
 		case ctx.Err() != nil && !errors.Is(err, ErrIncomplete):
 			return &Incomplete{Job: w.job.ID, Cause: ctx.Err()}
@@ -203,13 +210,35 @@ func passing(err error) bool {
 	}
 }
 
+// lasting reports whether an error that may pass is not worth more than a few
+// tries: those that say that something is wrong inside of Postgres, or with a
+// statement that was prepared.
+func lasting(err error) bool {
+	switch code := sqlState(err); code {
+	case "", "57P01", "57P02", "57P03":
+		return false
+	default:
+		return code[:2] == "XX" || code[:2] == "58" || code == "0A000" || code == "26000" || code == "57014"
+	}
+}
+
+// cause names an error without what Postgres says, which may quote a value.
+func cause(err error) string {
+	if code := sqlState(err); code != "" {
+		return "SQLSTATE " + code
+	}
+	return err.Error()
+}
+
+const maxBackoff = 5 * time.Second
+
 // backoff waits 50 ms, then twice as long each time, up to 5 s.
 type backoff struct{ next time.Duration }
 
 func (b *backoff) reset() { b.next = 0 }
 
 func (b *backoff) wait(ctx context.Context) {
-	b.next = min(max(2*b.next, 50*time.Millisecond), 5*time.Second)
+	b.next = min(max(2*b.next, 50*time.Millisecond), maxBackoff)
 	sleep(ctx, b.next)
 }
 

@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -145,7 +146,8 @@ func open(value []byte) (key uint32, text string, err error) {
 type toy struct {
 	columns []string
 	to      uint32
-	before  func(rows []migrate.Row) error // for tests to step in
+	before  func(rows []migrate.Row) error // for tests to step in, one at a time
+	mu      sync.Mutex
 }
 
 func newToy(columns ...string) *toy { return &toy{columns: columns, to: 2} }
@@ -172,7 +174,10 @@ func (r *toy) Bind(reads, writes []migrate.Column) error {
 
 func (r *toy) Rewrite(_ context.Context, rows []migrate.Row) error {
 	if r.before != nil {
-		if err := r.before(rows); err != nil {
+		r.mu.Lock()
+		err := r.before(rows)
+		r.mu.Unlock()
+		if err != nil {
 			return err
 		}
 	}
