@@ -42,6 +42,7 @@ var settings = []string{
 // file is closed.
 type local struct {
 	dir     string
+	version string
 	alive   *os.File // write end of the pipe that the shell reads
 	shell   *exec.Cmd
 	gone    chan struct{} // closed when the server has ended
@@ -70,7 +71,7 @@ func launch(o Options) (*local, error) {
 	for name, value := range o.Settings {
 		args = append(args, "-c", name+"="+value)
 	}
-	l := &local{dir: dir, shell: h.command("/bin/sh", args...), gone: make(chan struct{})}
+	l := &local{dir: dir, version: bin.version, shell: h.command("/bin/sh", args...), gone: make(chan struct{})}
 	if err := l.run(lock); err != nil {
 		return nil, err
 	}
