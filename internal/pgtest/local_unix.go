@@ -59,7 +59,16 @@ func launch(o Options) (*local, error) {
 	if err != nil {
 		return nil, err
 	}
-	template, dir, lock, err := h.prepare(bin)
+	template, err := h.prepare(bin)
+	if err != nil {
+		return nil, err
+	}
+	if o.InMemory {
+		if m := openMemory(); m != nil {
+			h = m
+		}
+	}
+	dir, lock, err := h.place()
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +76,9 @@ func launch(o Options) (*local, error) {
 	args := []string{"-c", watchScript, "watch.sh", bin.dir, template, dir, "-c", "unix_socket_directories=" + dir}
 	for _, s := range settings {
 		args = append(args, "-c", s)
+	}
+	if o.InMemory {
+		args = append(args, "-c", "min_wal_size=32MB", "-c", "max_wal_size=64MB")
 	}
 	for name, value := range o.Settings {
 		args = append(args, "-c", name+"="+value)

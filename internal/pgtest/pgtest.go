@@ -32,6 +32,9 @@ var ErrMissing = errors.New("no Postgres found: install it (apt-get install post
 type Options struct {
 	// Settings are lines of postgresql.conf, for example "log_statement": "all".
 	Settings map[string]string
+	// InMemory keeps the data in memory, where the machine offers that: what
+	// makes and drops databases all the time is several times as fast there.
+	InMemory bool
 }
 
 // Server is a running Postgres.

@@ -40,7 +40,7 @@ func newDatabase(t testing.TB, s *server) *database {
 	t.Cleanup(func() {
 		defer d.admin.Close(ctx)
 		for _, name := range []string{d.name, d.template()} {
-			if err := d.exec(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
+			if err := d.drop(ctx, name); err != nil {
 				t.Errorf("fieldcrypttest: %v", err)
 			}
 		}
@@ -54,28 +54,42 @@ func (d *database) createTemplate(ctx context.Context) error {
 	return d.exec(ctx, "CREATE DATABASE "+d.template())
 }
 
-// copyTemplate makes the database, which must not be there. Postgres copies no
-// database that somebody is connected to, and looks again only every 100 ms.
+// copyTemplate makes the database, which must not be there.
 func (d *database) copyTemplate(ctx context.Context) error {
-	for {
-		var connected bool
-		err := d.admin.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1)", d.template()).Scan(&connected)
-		if err != nil {
-			return err
-		}
-		if !connected {
-			return d.exec(ctx, "CREATE DATABASE "+d.name+" TEMPLATE "+d.template())
-		}
-		time.Sleep(time.Millisecond)
+	if err := d.end(ctx, d.template()); err != nil {
+		return err
 	}
+	return d.exec(ctx, "CREATE DATABASE "+d.name+" TEMPLATE "+d.template())
 }
 
 // restore makes the database anew, whoever is connected to it.
 func (d *database) restore(ctx context.Context) error {
-	if err := d.exec(ctx, "DROP DATABASE IF EXISTS "+d.name+" WITH (FORCE)"); err != nil {
+	if err := d.drop(ctx, d.name); err != nil {
 		return err
 	}
 	return d.copyTemplate(ctx)
+}
+
+func (d *database) drop(ctx context.Context, name string) error {
+	if err := d.end(ctx, name); err != nil {
+		return err
+	}
+	return d.exec(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
+}
+
+// end ends all sessions of a database. CREATE and DROP DATABASE wait for them
+// too, but look only every 100 ms.
+func (d *database) end(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		var sessions int
+		err := d.admin.QueryRow(ctx, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1", name).Scan(&sessions)
+		if err != nil || sessions == 0 {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // inUse is Postgres's answer where a database that is to go, or to be copied, has

@@ -14,8 +14,9 @@ import (
 
 // form is a way in which a value may have been written down.
 type form struct {
-	name string
-	text []byte
+	name     string
+	text     []byte
+	unquoted bool // looked for in what unquote returns
 }
 
 // minDigits is how long a number must be to be looked for without its separators.
@@ -23,38 +24,71 @@ const minDigits = 8
 
 // formsOf lists the forms of a value, without repetition.
 func formsOf(value string) []form {
-	var forms []form
-	seen := map[string]bool{}
-	add := func(name string, texts ...string) {
-		for _, text := range texts {
-			if text != "" && !seen[text] {
-				seen[text] = true
-				forms = append(forms, form{name, []byte(text)})
-			}
+	l := formList{seen: map[string]bool{}}
+	digits := digitsOf(value)
+	for _, cased := range []string{value, strings.ToLower(value), strings.ToUpper(value)} {
+		ascii := strconv.QuoteToASCII(cased)
+		ascii = ascii[1 : len(ascii)-1]
+		l.text("text", cased, jsonOf(cased, true), jsonOf(cased, false), ascii, upperEscapes(ascii))
+		l.text("URL", url.QueryEscape(cased), url.PathEscape(cased))
+		l.coded(cased)
+	}
+	if len(digits) >= minDigits {
+		l.text("digits", digits)
+		l.coded(digits)
+	}
+	return l.forms
+}
+
+type formList struct {
+	forms []form
+	seen  map[string]bool
+}
+
+func (l *formList) add(name, text string, unquoted bool) {
+	key := strconv.FormatBool(unquoted) + text
+	if text != "" && !l.seen[key] {
+		l.seen[key] = true
+		l.forms = append(l.forms, form{name, []byte(text), unquoted})
+	}
+}
+
+// text adds forms that quoting may have changed, once or several times: as JSON
+// in an array in a literal.
+func (l *formList) text(name string, texts ...string) {
+	for _, text := range texts {
+		l.add(name, text, false)
+		if bare := unquote([]byte(text)); len(bare) >= MinPlaintext {
+			l.add(name, string(bare), true)
 		}
 	}
-	b := []byte(value)
-	add("text", value, strings.ToLower(value), strings.ToUpper(value))
-	if digits := digitsOf(value); len(digits) >= minDigits {
-		add("digits", digits)
+}
+
+// coded adds forms without quotes.
+func (l *formList) coded(text string) {
+	digits := hex.EncodeToString([]byte(text))
+	l.add("hex", digits, false)
+	l.add("hex", strings.ToUpper(digits), false)
+	for _, code := range base64Of([]byte(text)) {
+		l.add("base64", code, false)
 	}
-	for _, cased := range []string{value, strings.ToLower(value), strings.ToUpper(value), digitsOf(value)} {
-		if len(cased) >= MinPlaintext {
-			digits := hex.EncodeToString([]byte(cased))
-			add("hex", digits, strings.ToUpper(digits))
-			add("base64", base64Of([]byte(cased))...)
+	decimal := strings.Trim(fmt.Sprint([]byte(text)), "[]")
+	for _, between := range []string{" ", ", ", ","} {
+		l.add("decimal bytes", strings.ReplaceAll(decimal, " ", between), false)
+	}
+	l.add("UTF-16", wide(text, 0), false)
+	l.add("UTF-16", wide(text, 1), false)
+}
+
+// unquote drops what quoting adds, however deep it goes.
+func unquote(text []byte) []byte {
+	out := make([]byte, 0, len(text))
+	for _, b := range text {
+		if b != '\\' && b != '"' && b != '\'' {
+			out = append(out, b)
 		}
 	}
-	add("JSON", jsonOf(value, true), jsonOf(value, false))
-	ascii := strconv.QuoteToASCII(value)
-	add("escaped text", strings.Trim(strconv.Quote(value), `"`), ascii[1:len(ascii)-1], upperEscapes(ascii[1:len(ascii)-1]))
-	add("SQL", strings.ReplaceAll(value, "'", "''"), strings.ReplaceAll(value, `"`, `""`),
-		strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value))
-	add("URL", url.QueryEscape(value), url.PathEscape(value))
-	decimal := strings.Trim(fmt.Sprint(b), "[]")
-	add("decimal bytes", decimal, strings.ReplaceAll(decimal, " ", ", "), strings.ReplaceAll(decimal, " ", ","))
-	add("UTF-16", wide(value, 0), wide(value, 1))
-	return forms
+	return out
 }
 
 // digitsOf returns the digits of a number with separators; "" for other texts.

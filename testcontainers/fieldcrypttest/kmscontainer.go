@@ -74,7 +74,8 @@ func startKMSContainer(t testing.TB, o KMSContainer, pg *server) KMS {
 	)
 	if ctr != nil {
 		t.Cleanup(func() {
-			if err := ctr.Terminate(context.Background(), testcontainers.StopTimeout(0)); err != nil {
+			var now time.Duration
+			if err := ctr.Stop(context.Background(), &now); err != nil { // and the engine removes it
 				t.Errorf("fieldcrypttest: the KMS in a container: %v", err)
 			}
 		})

@@ -35,9 +35,14 @@ func (s *search) look(where string, text []byte) {
 }
 
 func (s *search) lookRaw(where string, data []byte, how string) {
+	bare := unquote(data)
 	for i, forms := range s.forms {
 		for _, f := range forms {
-			if !bytes.Contains(data, f.text) {
+			in := data
+			if f.unquoted {
+				in = bare
+			}
+			if !bytes.Contains(in, f.text) {
 				continue
 			}
 			line := fmt.Sprintf("plaintext: value %d is in %s, as %s%s", i+1, where, f.name, how)

@@ -86,11 +86,7 @@ func (s source) start() (*server, error) {
 	case s.image != "":
 		return startContainer(context.Background(), s.image)
 	}
-	settings := map[string]string{}
-	for name, value := range logSettings {
-		settings[name] = value
-	}
-	local, err := pgtest.Open(pgtest.Options{Settings: settings})
+	local, err := pgtest.Open(pgtest.Options{Settings: logSettings, InMemory: true})
 	if err != nil {
 		return nil, err
 	}
