@@ -156,25 +156,36 @@ func (o *output) tail() []byte {
 }
 
 // await returns when the server answers, has ended or is too late. While it is
-// being set up, servers of images listen on no port.
+// being set up, servers of images listen on no port. Connecting costs the machine
+// more than looking at what was printed, so it does that seldom before Postgres
+// says that it listens.
 func (o *output) await(ctx context.Context, ctr *postgres.PostgresContainer) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	url, err := ctr.ConnectionString(ctx, "sslmode=disable", "connect_timeout=5")
 	if err != nil {
 		return err
 	}
-	for {
-		conn, err := pgx.Connect(ctx, url)
-		if err == nil {
-			return conn.Close(ctx)
+	for tried := time.Now(); ; {
+		if o.contains("listening on IP") || time.Since(tried) > time.Second {
+			var conn *pgx.Conn
+			if conn, err = pgx.Connect(ctx, url); err == nil {
+				return conn.Close(ctx)
+			}
+			tried = time.Now()
 		}
 		select {
 		case <-o.ended:
 			return errors.New("it ended")
 		case <-ctx.Done():
-			return err
+			return errors.Join(ctx.Err(), err)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+}
+
+func (o *output) contains(text string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return bytes.Contains(o.buf.Bytes(), []byte(text))
 }
