@@ -12,10 +12,10 @@ BENCH ?= .
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SQLC = github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1
 
-.PHONY: help test race lint generate generated ci soak bench fuzz vectors api verify
+.PHONY: help test race lint generate generated ci containers postgres-versions soak bench fuzz vectors api verify
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
 
 test: ## run the tests, after seeing to it that there is a Postgres
 	@.ci/test
@@ -27,6 +27,8 @@ lint: ## gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w:" $$unformatted; exit 1; }
 	go vet ./...
 	go run $(STATICCHECK) ./...
+	cd testcontainers && go vet ./...
+	cd testcontainers && go run $(STATICCHECK) ./...
 
 generate: ## write the code of examples/sqlc anew (needs a C compiler, and minutes the first time)
 	go test ./examples/sqlc -run '^TestSchemaIsCurrent$$' -count=1 -generate
@@ -36,7 +38,13 @@ generated: ## fail if generated code is not current
 	cd examples/sqlc && go run $(SQLC) diff
 
 ci: lint generated ## what the CI runs: lint, generated code, then the tests with the race detector and a short soak
-	@FIELDCRYPT_SOAK=short .ci/test -race
+	@FIELDCRYPT_TEST_ROOT_ONLY=1 FIELDCRYPT_SOAK=short .ci/test -race
+
+containers: ## testcontainers/, twice, and the tests that use Postgres in containers (needs an engine, or root on Debian)
+	@.ci/engine .ci/containers
+
+postgres-versions: ## the tests that use Postgres on 14 to 18: installed ones, npm's or images
+	@.ci/engine .ci/versions 14 15 16 17 18 || { test $$? = 69 && .ci/versions 14 15 16 17 18; }
 
 soak: ## the long tests: a million rows, hundreds of rounds
 	@FIELDCRYPT_SOAK=long .ci/test -run '^TestSoak' -timeout $(SOAK_TIMEOUT)
@@ -56,5 +64,6 @@ api: ## write each api.txt anew, after a change of the exported API on purpose
 verify: ci fuzz soak ## everything, before a release
 	go mod verify
 	go mod tidy -diff
+	cd testcontainers && go mod verify && go mod tidy -diff
 	GOOS=darwin GOARCH=arm64 go vet ./...
 	GOOS=windows GOARCH=amd64 go vet ./...

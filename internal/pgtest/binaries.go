@@ -27,7 +27,7 @@ var folders = []string{
 	"/Applications/Postgres.app/Contents/Versions/*/bin",
 }
 
-// findBinaries returns the newest Postgres of this machine, or errMissing.
+// findBinaries returns the newest Postgres of this machine, or ErrMissing.
 func findBinaries() (binaries, error) {
 	if dir := os.Getenv(EnvBin); dir != "" {
 		b, err := inspect(dir)
@@ -43,7 +43,7 @@ func findBinaries() (binaries, error) {
 		}
 	}
 	if best.dir == "" {
-		return binaries{}, errMissing
+		return binaries{}, ErrMissing
 	}
 	return best, nil
 }

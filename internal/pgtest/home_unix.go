@@ -34,17 +34,18 @@ func openHome() (*home, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := fmt.Sprintf("fieldcrypt-pgtest-%d", os.Geteuid())
 	tmp := os.TempDir()
-	if len(socketPath(filepath.Join(tmp, name, "run", newID()))) >= maxSocketPath || account != nil && !open(tmp) {
+	if len(socketPath(filepath.Join(tmp, homeName(), "run", newID()))) >= maxSocketPath || account != nil && !open(tmp) {
 		tmp = "/tmp"
 	}
-	h := &home{dir: filepath.Join(tmp, name), account: account}
+	h := &home{dir: filepath.Join(tmp, homeName()), account: account}
 	if err := h.make(); err != nil {
 		return nil, err
 	}
 	return h, nil
 }
+
+func homeName() string { return fmt.Sprintf("fieldcrypt-pgtest-%d", os.Geteuid()) }
 
 // make makes what is missing, and refuses a folder that somebody else has put
 // there: in /tmp everyone can.

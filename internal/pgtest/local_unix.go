@@ -42,6 +42,7 @@ var settings = []string{
 // file is closed.
 type local struct {
 	dir     string
+	version string
 	alive   *os.File // write end of the pipe that the shell reads
 	shell   *exec.Cmd
 	gone    chan struct{} // closed when the server has ended
@@ -58,7 +59,16 @@ func launch(o Options) (*local, error) {
 	if err != nil {
 		return nil, err
 	}
-	template, dir, lock, err := h.prepare(bin)
+	template, err := h.prepare(bin)
+	if err != nil {
+		return nil, err
+	}
+	if o.InMemory {
+		if m := openMemory(); m != nil {
+			h = m
+		}
+	}
+	dir, lock, err := h.place()
 	if err != nil {
 		return nil, err
 	}
@@ -67,10 +77,13 @@ func launch(o Options) (*local, error) {
 	for _, s := range settings {
 		args = append(args, "-c", s)
 	}
+	if o.InMemory {
+		args = append(args, "-c", "min_wal_size=32MB", "-c", "max_wal_size=64MB")
+	}
 	for name, value := range o.Settings {
 		args = append(args, "-c", name+"="+value)
 	}
-	l := &local{dir: dir, shell: h.command("/bin/sh", args...), gone: make(chan struct{})}
+	l := &local{dir: dir, version: bin.version, shell: h.command("/bin/sh", args...), gone: make(chan struct{})}
 	if err := l.run(lock); err != nil {
 		return nil, err
 	}

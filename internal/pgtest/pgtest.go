@@ -25,13 +25,16 @@ const (
 	EnvSkipped = "FIELDCRYPT_TEST_SKIPPED"
 )
 
-// errMissing says that there is no Postgres on this machine.
-var errMissing = errors.New("no Postgres found: install it (apt-get install postgresql, brew install postgresql) or set " + EnvURL)
+// ErrMissing says that there is no Postgres on this machine.
+var ErrMissing = errors.New("no Postgres found: install it (apt-get install postgresql, brew install postgresql) or set " + EnvURL)
 
 // Options are for a server of a test's own. The zero value is the shared server's.
 type Options struct {
 	// Settings are lines of postgresql.conf, for example "log_statement": "all".
 	Settings map[string]string
+	// InMemory keeps the data in memory, where the machine offers that: what
+	// makes and drops databases all the time is several times as fast there.
+	InMemory bool
 }
 
 // Server is a running Postgres.
@@ -71,6 +74,19 @@ func Start(t testing.TB, o Options) *Server {
 	return s
 }
 
+// Open starts a server from local binaries that lives until it is stopped or the
+// process ends, however that ends. It returns [ErrMissing] where there are none.
+func Open(o Options) (*Server, error) { return start(o) }
+
+// Available reports whether there are local binaries.
+func Available() bool {
+	_, err := findBinaries()
+	return err == nil
+}
+
+// URL is that of the database from which the server's administrator makes others.
+func (s *Server) URL() string { return s.admin }
+
 func start(o Options) (*Server, error) {
 	l, err := launch(o)
 	if err != nil {
@@ -82,7 +98,7 @@ func start(o Options) (*Server, error) {
 // unavailable ends a test that has no server.
 func unavailable(t testing.TB, err error) {
 	t.Helper()
-	if !errors.Is(err, errMissing) || os.Getenv("CI") == "true" {
+	if !errors.Is(err, ErrMissing) || os.Getenv("CI") == "true" {
 		t.Fatalf("pgtest: %v", err)
 	}
 	if name := os.Getenv(EnvSkipped); name != "" {
@@ -155,9 +171,15 @@ func (s *Server) Log(t testing.TB) string {
 	if s.local == nil {
 		t.Fatalf("pgtest: the log of the server in %s is not ours to read", EnvURL)
 	}
-	text, err := s.local.log()
+	text, err := s.ReadLog()
 	if err != nil {
 		t.Fatalf("pgtest: %v", err)
 	}
 	return text
 }
+
+// ReadLog is Log, of a server that Open started.
+func (s *Server) ReadLog() (string, error) { return s.local.log() }
+
+// Version is what a server that Start or Open started calls itself.
+func (s *Server) Version() string { return s.local.version }

@@ -17,19 +17,25 @@ import (
 // initdbArgs make the template. They are part of its name.
 var initdbArgs = []string{"--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"}
 
-// prepare sweeps the home and returns the template and a locked folder.
-func (h *home) prepare(bin binaries) (template, dir string, lock *os.File, err error) {
+// prepare returns the template.
+func (h *home) prepare(bin binaries) (string, error) {
 	guard, err := h.lock()
 	if err != nil {
-		return "", "", nil, err
+		return "", err
+	}
+	defer guard.Close()
+	return h.template(bin)
+}
+
+// place sweeps the home and returns a locked folder for a server.
+func (h *home) place() (dir string, lock *os.File, err error) {
+	guard, err := h.lock()
+	if err != nil {
+		return "", nil, err
 	}
 	defer guard.Close()
 	h.sweep()
-	if template, err = h.template(bin); err != nil {
-		return "", "", nil, err
-	}
-	dir, lock, err = h.claim()
-	return template, dir, lock, err
+	return h.claim()
 }
 
 // template returns the archive of what initdb makes, made now if it is missing.

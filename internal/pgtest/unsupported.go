@@ -4,11 +4,11 @@ package pgtest
 
 // local is a server that this process started: not on this system, where
 // FIELDCRYPT_TEST_POSTGRES_URL is the only way.
-type local struct{}
+type local struct{ version string }
 
-func launch(Options) (*local, error) { return nil, errMissing }
+func launch(Options) (*local, error) { return nil, ErrMissing }
 
 func (*local) url() string          { return "" }
 func (*local) running() bool        { return false }
 func (*local) stop()                {}
-func (*local) log() (string, error) { return "", errMissing }
+func (*local) log() (string, error) { return "", ErrMissing }
