@@ -26,6 +26,7 @@ func (s *suite) kmsFailures() {
 		for _, kek := range s.kms {
 			kek.Recover()
 		}
+		s.cold() // or a second passes: a scope that failed often is not tried at each use
 		s.same("the row, with the KMS back", s.getPerson(1), person(1))
 	}
 	s.oneDomainDenied()
@@ -54,6 +55,7 @@ func (s *suite) oneDomainDenied() {
 	s.fails("Insert of a row with the keys of its domains denied", s.Insert(s.in(acme), &r), fieldcrypt.ErrKMSDenied)
 	s.kms["finance"].Recover()
 	s.kms["clinical"].Recover()
+	s.cold()
 	s.same("the row, with all keys back", s.getPerson(1), p)
 }
 

@@ -174,6 +174,7 @@ func (l *leaks) withoutKeys() {
 		for _, kek := range l.kms {
 			kek.Recover()
 		}
+		l.cold()
 	}
 	_, err := l.Delete(l.ctx, &Person{}, "Name", Canary)
 	l.after("Delete of all", err)
