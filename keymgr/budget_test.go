@@ -3,6 +3,8 @@ package keymgr_test
 import (
 	"fmt"
 	"math"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,6 +42,37 @@ func TestKMSRateSpreadsCalls(t *testing.T) {
 		}
 		if s := m.Stats(); s.KMSCalls != 60 || s.Throttled != 40 || s.Opens != 60 || s.OpenScopes != 60 {
 			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// More scopes than the budget has calls for, all used again and again: calls that
+// had to wait still have time to be answered, so all of them open in the end.
+func TestKMSRateUnderLoadMakesProgress(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		const tenants, rate = 300, 20
+		f := newFixture(t)
+		for i := range tenants {
+			mustBe(t, "Create", f.Create(t.Context(), recordsOf(i)), nil)
+		}
+		m := f.open(lazy, func(cfg *keymgr.Config) { cfg.KMSRate, cfg.KMSTimeout = rate, 2*time.Second })
+		f.kek.Slow(100 * time.Millisecond)
+		var open atomic.Int32
+		var wg sync.WaitGroup
+		for i := range tenants {
+			wg.Go(func() {
+				for range 10 * 60 {
+					if _, err := m.Keys(t.Context(), recordsOf(i)); err == nil {
+						open.Add(1)
+						return
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+			})
+		}
+		wg.Wait()
+		if n := open.Load(); n != tenants {
+			t.Errorf("%d of %d scopes have opened, %+v", n, tenants, m.Stats())
 		}
 	})
 }
