@@ -1,6 +1,7 @@
 package keymgr_test
 
 import (
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -74,5 +75,20 @@ func TestWaitingForTheRateOfARewrapIsNoReasonToHedge(t *testing.T) {
 			t.Errorf("%+v", report)
 		}
 		keymgrtest.AssertKMSCalls(t, b, 0)
+	})
+}
+
+// What the log says of an opening is what happened.
+func TestTheFirstKEKIsNotCalledAnother(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		a, b := keymgrtest.NewKEK("a"), keymgrtest.NewKEK("b")
+		f := newFixture(t, withKEKs([]keymgr.KEK{a, b}))
+		f.Evict(medical)
+		a.Slow(2 * time.Second)
+		b.Deny()
+		f.keys(medical)
+		if strings.Contains(f.log.String(), "only another KEK") {
+			t.Error(f.log)
+		}
 	})
 }
