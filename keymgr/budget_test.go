@@ -192,6 +192,33 @@ func TestColdScopeThatCannotBeMadeIsNoStorm(t *testing.T) {
 	})
 }
 
+// A scope that could not be made while the KMS was away is made soon after,
+// however many ask for it.
+func TestAutoCreateRecoversUnderLoad(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := newFixture(t, func(cfg *keymgr.Config) {
+			d := cfg.Domains["records"]
+			d.AutoCreate = true
+			cfg.Domains["records"] = d
+		})
+		f.kek.Unavailable()
+		for range 100 {
+			mustBe(t, "while the KMS is away", f.Ensure(t.Context(), acme), keymgr.ErrKMSUnavailable)
+		}
+		if n := f.kek.Calls().GenerateDataKey; n > 1+8 { // one for medical
+			t.Errorf("%d calls", n)
+		}
+		f.kek.Recover()
+		began := time.Now()
+		for f.Ensure(t.Context(), acme) != nil {
+			if time.Since(began) > 2*time.Second {
+				t.Fatal("not made")
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+}
+
 func TestAMillionUsesMakeNoKMSCall(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		f := newFixture(t, func(cfg *keymgr.Config) { cfg.CountHits = true })

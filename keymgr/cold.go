@@ -47,14 +47,19 @@ func (c *coldScopes) admit(s Scope) error {
 	return nil
 }
 
-// failed notes an opening that failed. Only what the KMS was asked for counts.
+// failed notes an opening that failed. Only what the KMS was asked for counts:
+// one that found no keysets leaves its place to the one that makes them.
 func (c *coldScopes) failed(s Scope, err error) {
-	if !slices.ContainsFunc(kmsErrors(), func(class error) bool { return errors.Is(err, class) }) {
-		return
-	}
+	asked := slices.ContainsFunc(kmsErrors(), func(class error) bool { return errors.Is(err, class) })
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	g := c.gates[s]
+	if !asked {
+		if g != nil {
+			g.paid = g.paid.Add(-coldEvery)
+		}
+		return
+	}
 	if g == nil {
 		if c.gates == nil || len(c.gates) >= coldMax {
 			c.gates = map[Scope]*coldGate{} // Config.KMSRate holds without it too
