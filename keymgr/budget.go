@@ -77,9 +77,10 @@ func (m *Manager) inKMS(ctx context.Context, e *entry, k KEK, op Operation, call
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.KMSTimeout)
 	defer cancel()
 	waited, err := m.spend(ctx, k)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() == nil:
 		m.observe(ctx, KMSThrottled{Domain: e.scope.Domain, Scope: e.label, KEK: k.URI(), Operation: op, Waited: waited})
-	} else {
+	case err == nil:
 		began := time.Now()
 		err = kmsError(call(ctx))
 		m.called(ctx, KMSCall{

@@ -1,6 +1,7 @@
 package keymgr_test
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"sync"
@@ -103,6 +104,26 @@ func TestKMSRateExceededIsUnavailable(t *testing.T) {
 		keymgrtest.AssertKMSCalls(t, f.Manager, 2)
 		if s := f.Stats(); s.Throttled != 2 || len(all[keymgr.KMSThrottled](seen)) != 2 {
 			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// Who gives up while a call waits for the budget was not refused by it.
+func TestACancelledWaitIsNotObservedAsThrottled(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		seen := &observed{}
+		f := newFixture(t, func(cfg *keymgr.Config) { cfg.KMSRate, cfg.Observer = 1, seen })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
+		defer cancel()
+		time.AfterFunc(time.Second/4, cancel)
+		_, err := f.AddKey(ctx, medical, keymgr.Seal) // the budget's next call is in a second
+		mustBe(t, "AddKey", err, keymgr.ErrKMSUnavailable)
+		ctx, cancel = context.WithCancel(t.Context())
+		time.AfterFunc(time.Second/4, cancel)
+		_, err = f.AddKey(ctx, medical, keymgr.Seal)
+		mustBe(t, "AddKey", err, context.Canceled)
+		if got := all[keymgr.KMSThrottled](seen); len(got) != 1 {
+			t.Errorf("observed %+v", got)
 		}
 	})
 }
