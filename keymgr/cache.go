@@ -278,22 +278,19 @@ func (m *Manager) drop(ctx context.Context, e *entry, err error) (report func())
 	}
 }
 
-// note caches the keys that a change by this Manager has made.
+// note caches the keys that a change by this Manager has made. If e is gone by
+// now, the heartbeats since then did not know of the change, and the keys may have
+// been overtaken: the next use opens the scope.
 func (m *Manager) note(e *entry, keys *Keys, began time.Time) {
 	report := func() {}
 	defer func() { report() }()
 	room := m.makeRoom(e)
 	defer func() { room.giveBack() }()
-	for e = m.lock(e); !room.fits(e); e = m.lock(e) { // it was evicted since
-		e.mu.Unlock()
-		room = m.makeRoom(e)
-	}
-	defer e.mu.Unlock()
-	if keys.version < max(e.highest, e.stored) {
-		return // another change has come after it
-	}
-	e.highest = keys.version
-	if o := e.cached.Load(); o == nil || o.keys.version <= keys.version {
+	live := m.lock(e)
+	defer live.mu.Unlock()
+	current := live == e && keys.version >= max(e.highest, e.stored) // else another change has come after it
+	live.highest = max(live.highest, keys.version)
+	if o := e.cached.Load(); current && room.fits(e) && (o == nil || o.keys.version <= keys.version) {
 		report = m.keep(e, keys, began, &room)
 	}
 }

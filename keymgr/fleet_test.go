@@ -225,3 +225,11 @@ func (s *memberStore) SwapWraps(ctx context.Context, scope keymgr.Scope, version
 	}
 	return err
 }
+
+func (s *memberStore) Replace(ctx context.Context, r keymgr.Record, events []keymgr.Event) error {
+	err := s.Store.Replace(ctx, r, events)
+	if do := s.afterSwap.Swap(nil); do != nil {
+		(*do)()
+	}
+	return err
+}

@@ -33,12 +33,11 @@ func (m *Manager) RewrapWith(ctx context.Context, s Scope, o RewrapOptions) (Rew
 		return RewrapResult{Scope: s, Outcome: RewrapFailed, Class: class(err), Err: err}, err
 	}
 	defer end()
+	e, unknown := m.entry(s)
 	began := m.cfg.Now()
 	res, keys := m.rewrapScope(ctx, s, &rewrapRun{RewrapOptions: o, pace: newPace(o.Rate)})
-	if keys != nil {
-		if e, err := m.entry(s); err == nil {
-			m.note(e, keys, began)
-		}
+	if keys != nil && unknown == nil {
+		m.note(e, keys, began)
 	}
 	return res, res.Err
 }
