@@ -164,7 +164,7 @@ func scanInstance(rows *sql.Rows, f *keymgr.Fleet) error {
 	}
 	h.SeenAt = seen.Time
 	if json.Unmarshal([]byte(sealKeys), &h.SealKeys) != nil || json.Unmarshal([]byte(indexKeys), &h.IndexKeys) != nil {
-		return fmt.Errorf("instance %s: the key ids of %s are no JSON list", i.ID, h.Scope)
+		return fmt.Errorf("instance %s: the key ids of a scope of %s are no JSON list", i.ID, h.Scope.Domain)
 	}
 	f.Instances[n-1].Scopes = append(f.Instances[n-1].Scopes, h)
 	return nil
