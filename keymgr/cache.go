@@ -92,6 +92,7 @@ func (m *Manager) join(ctx context.Context, e *entry, seen *opened, create bool)
 		if err := m.cold.admit(e.scope); err != nil {
 			m.counts.refused.Add(1)
 			f.land(nil, err)
+			m.shed(e)
 			return f
 		}
 	case o != seen:
@@ -197,6 +198,7 @@ func (m *Manager) settle(ctx context.Context, e *entry, f *opening, keys *Keys, 
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	defer m.shed(e)
 	o := e.cached.Load()
 	if err == nil && o != nil && o.keys.version > keys.version && o.keys.version >= e.stored {
 		keys = o.keys // a change by this Manager has overtaken us
@@ -261,13 +263,6 @@ func (m *Manager) drop(ctx context.Context, e *entry, err error) (report func())
 	case errors.Is(err, ErrScopeNotFound), errors.Is(err, ErrScopeDestroyed):
 		level = slog.LevelDebug // names from rows may be made up
 	}
-	if e.highest == 0 || e.domain.PerTenant && !e.listed {
-		// Never opened, or not since it was evicted: names that are made up, and
-		// tenants that are refused, must not fill the memory.
-		e.gone = true
-		m.floors.raise(e.scope, e.highest)
-		m.entries.Delete(e.scope)
-	}
 	return func() {
 		m.cfg.Logger.Log(context.Background(), level, text, "scope", e.label, "class", class(err), "error", err)
 		if warm {
@@ -278,22 +273,32 @@ func (m *Manager) drop(ctx context.Context, e *entry, err error) (report func())
 	}
 }
 
-// note caches the keys that a change by this Manager has made.
+// shed takes an entry out of the cache that holds nothing and has no place among
+// the open scopes: names that are made up, tenants that are refused, and scopes
+// that were only changed must not fill the memory. The caller holds e.mu.
+func (m *Manager) shed(e *entry) {
+	idle := !e.gone && e.opening == nil && e.cached.Load() == nil
+	if idle && (e.highest == 0 || e.domain.PerTenant && !e.listed) {
+		e.gone = true
+		m.floors.raise(e.scope, e.highest)
+		m.entries.Delete(e.scope)
+	}
+}
+
+// note caches the keys that a change by this Manager has made. If e is gone by
+// now, the heartbeats since then did not know of the change, and the keys may have
+// been overtaken: the next use opens the scope.
 func (m *Manager) note(e *entry, keys *Keys, began time.Time) {
 	report := func() {}
 	defer func() { report() }()
 	room := m.makeRoom(e)
 	defer func() { room.giveBack() }()
-	for e = m.lock(e); !room.fits(e); e = m.lock(e) { // it was evicted since
-		e.mu.Unlock()
-		room = m.makeRoom(e)
-	}
-	defer e.mu.Unlock()
-	if keys.version < max(e.highest, e.stored) {
-		return // another change has come after it
-	}
-	e.highest = keys.version
-	if o := e.cached.Load(); o == nil || o.keys.version <= keys.version {
+	live := m.lock(e)
+	defer live.mu.Unlock()
+	defer m.shed(live)
+	current := live == e && keys.version >= max(e.highest, e.stored) // else another change has come after it
+	live.highest = max(live.highest, keys.version)
+	if o := e.cached.Load(); current && room.fits(e) && (o == nil || o.keys.version <= keys.version) {
 		report = m.keep(e, keys, began, &room)
 	}
 }

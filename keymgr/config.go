@@ -121,6 +121,8 @@ const (
 
 	defaultMaxOpenScopes = 10_000
 
+	longest = 10 * 365 * 24 * time.Hour
+
 	maxVersion = math.MaxInt64 // what a SQL bigint holds
 )
 
@@ -164,6 +166,8 @@ func (c Config) complete() (Config, error) {
 		return c, fmt.Errorf("%w: MaxOpenScopes is negative", ErrConfig)
 	case !(c.KMSRate > 0): // nor is it NaN
 		return c, fmt.Errorf("%w: KMSRate %v is not positive", ErrConfig, c.KMSRate)
+	case max(c.MaxStale, c.KMSTimeout, c.StoreTimeout) > longest: // sums of them say when keys are safe to use or gone
+		return c, fmt.Errorf("%w: MaxStale or a timeout is longer than ten years", ErrConfig)
 	case c.MaxStale < c.CacheTTL:
 		return c, fmt.Errorf("%w: MaxStale %v is below CacheTTL %v", ErrConfig, c.MaxStale, c.CacheTTL)
 	}

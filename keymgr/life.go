@@ -28,7 +28,7 @@ func (m *Manager) DisableKey(ctx context.Context, s Scope, p Purpose, keyID uint
 			return 0, err
 		}
 		if proof.reason() == "" {
-			if err := m.allHave(ctx, s, d.version-1); err != nil {
+			if err := m.allHave(ctx, s, d.version-1, proof.BeganAt); err != nil {
 				return 0, err
 			}
 		}
@@ -66,7 +66,7 @@ func (m *Manager) DestroyKey(ctx context.Context, s Scope, p Purpose, keyID uint
 		if err != nil {
 			return 0, err
 		}
-		age, err := m.largestAge(ctx)
+		age, err := m.largestAge(ctx, s)
 		if err != nil {
 			return 0, err
 		}
