@@ -10,9 +10,7 @@ import (
 )
 
 // response is what the error of a KMS's client may hold.
-type response struct {
-	body [4096]byte
-}
+type response [4096]byte
 
 type responseError struct{ *response }
 

@@ -1,6 +1,8 @@
 package keymgr_test
 
 import (
+	"bytes"
+	"context"
 	"strings"
 	"sync"
 	"testing"
@@ -89,6 +91,49 @@ func TestTheFirstKEKIsNotCalledAnother(t *testing.T) {
 		f.keys(medical)
 		if strings.Contains(f.log.String(), "only another KEK") {
 			t.Error(f.log)
+		}
+	})
+}
+
+// late is a KEK that answers when it likes, whether or not anyone waits, and
+// remembers the data keys that it gave.
+type late struct {
+	*keymgrtest.KEK
+	mu   sync.Mutex
+	gave [][]byte
+}
+
+func (k *late) Unwrap(ctx context.Context, wrapped []byte, wc keymgr.WrapContext) ([]byte, error) {
+	dataKey, err := k.KEK.Unwrap(context.WithoutCancel(ctx), wrapped, wc)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.gave = append(k.gave, dataKey)
+	return dataKey, err
+}
+
+// Nothing stays of a data key that came too late, and Close waits for it.
+func TestTheDataKeyThatCameTooLateIsCleared(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		a, b := &late{KEK: keymgrtest.NewKEK("a")}, &late{KEK: keymgrtest.NewKEK("b")}
+		f := newFixture(t, withKEKs([]keymgr.KEK{a, b}))
+		f.Evict(medical)
+		a.Slow(5 * time.Second)
+		began := time.Now()
+		f.keys(medical)
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("took %v", took)
+		}
+		f.Close()
+		if took := time.Since(began); took != 5*time.Second {
+			t.Errorf("Close took until %v", took)
+		}
+		for _, dataKey := range append(a.gave, b.gave...) {
+			if len(dataKey) == 0 || !bytes.Equal(dataKey, make([]byte, len(dataKey))) {
+				t.Errorf("a data key of %d bytes stays", len(dataKey))
+			}
+		}
+		if len(a.gave) != 1 || len(b.gave) != 1 {
+			t.Errorf("%d and %d answers", len(a.gave), len(b.gave))
 		}
 	})
 }
