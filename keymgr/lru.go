@@ -142,6 +142,18 @@ func (m *Manager) retire(e *entry) (report func()) {
 	}
 }
 
+// shed takes an entry out of the cache that holds nothing and has no place among
+// the open scopes: names that are made up, tenants that are refused, and scopes
+// that were only changed must not fill the memory. The caller holds e.mu.
+func (m *Manager) shed(e *entry) {
+	idle := !e.gone && e.opening == nil && e.cached.Load() == nil
+	if idle && (e.highest == 0 || e.domain.PerTenant && !e.listed) {
+		e.gone = true
+		m.floors.raise(e.scope, e.highest)
+		m.entries.Delete(e.scope)
+	}
+}
+
 // touch notes a use. It writes nothing if one is noted already.
 func (e *entry) touch() {
 	if !e.used.Load() {
