@@ -273,36 +273,6 @@ func (m *Manager) drop(ctx context.Context, e *entry, err error) (report func())
 	}
 }
 
-// shed takes an entry out of the cache that holds nothing and has no place among
-// the open scopes: names that are made up, tenants that are refused, and scopes
-// that were only changed must not fill the memory. The caller holds e.mu.
-func (m *Manager) shed(e *entry) {
-	idle := !e.gone && e.opening == nil && e.cached.Load() == nil
-	if idle && (e.highest == 0 || e.domain.PerTenant && !e.listed) {
-		e.gone = true
-		m.floors.raise(e.scope, e.highest)
-		m.entries.Delete(e.scope)
-	}
-}
-
-// note caches the keys that a change by this Manager has made. If e is gone by
-// now, the heartbeats since then did not know of the change, and the keys may have
-// been overtaken: the next use opens the scope.
-func (m *Manager) note(e *entry, keys *Keys, began time.Time) {
-	report := func() {}
-	defer func() { report() }()
-	room := m.makeRoom(e)
-	defer func() { room.giveBack() }()
-	live := m.lock(e)
-	defer live.mu.Unlock()
-	defer m.shed(live)
-	current := live == e && keys.version >= max(e.highest, e.stored) // else another change has come after it
-	live.highest = max(live.highest, keys.version)
-	if o := e.cached.Load(); current && room.fits(e) && (o == nil || o.keys.version <= keys.version) {
-		report = m.keep(e, keys, began, &room)
-	}
-}
-
 // unanswered reports whether an error may pass.
 func unanswered(err error) bool {
 	return errors.Is(err, ErrKMSUnavailable) || errors.Is(err, ErrStoreUnavailable)

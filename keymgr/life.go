@@ -159,7 +159,7 @@ func (d *draft) moveTo(to KeyState, kind EventKind, p Purpose, id uint32, detail
 	if err := d.take(p, m, id, false); err != nil {
 		return err
 	}
-	k.State, k.Changed = to, stampOf(d.now)
+	k.State, k.Changed = to, d.info.changedAt(p, d.now)
 	d.log(kind, p, id)
 	d.events[len(d.events)-1].Detail = detail
 	return nil

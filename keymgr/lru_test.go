@@ -356,3 +356,32 @@ func TestEvictionDuringAnOpeningLeavesNothing(t *testing.T) {
 		}
 	})
 }
+
+// observerFunc is an Observer.
+type observerFunc func(context.Context, keymgr.Observation)
+
+func (f observerFunc) Observe(ctx context.Context, o keymgr.Observation) { f(ctx, o) }
+
+// An Observer may not wait for keys of the scope that it is told of. For those of
+// another it may, also while room is made for one.
+func TestObserverThatUsesKeysWhenAScopeIsEvicted(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.createTenants(3)
+		var m *keymgr.Manager
+		var used error
+		var told atomic.Bool
+		observer := func(ctx context.Context, o keymgr.Observation) {
+			if e, ok := o.(keymgr.ScopeEvicted); ok && e.Class == keymgr.ClassRoom && !told.Swap(true) {
+				_, used = m.Keys(ctx, tenant(2))
+			}
+		}
+		m = f.open(bound(1), func(cfg *keymgr.Config) { cfg.Observer = observerFunc(observer) })
+		mustKeys(t, m, tenant(0))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := m.Keys(ctx, tenant(1))
+		mustBe(t, "Keys", err, nil)
+		mustBe(t, "Keys within the Observer", used, nil)
+	})
+}

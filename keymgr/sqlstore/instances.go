@@ -56,12 +56,8 @@ func (s *Store) versions(ctx context.Context, scopes []keymgr.Scope) (keymgr.Ver
 }
 
 func (s *Store) readVersions(ctx context.Context, scopes []keymgr.Scope, into map[keymgr.Scope]uint64) error {
-	var args []any
-	for _, scope := range scopes {
-		args = append(args, scope.Domain, scope.Tenant)
-	}
 	rows, err := s.db.QueryContext(ctx, `SELECT domain, tenant, version FROM fieldcrypt_keysets
-		WHERE (domain, tenant) IN (`+values(len(scopes), 2)+`)`, args...)
+		WHERE (domain, tenant) IN (`+values(len(scopes), 2)+`)`, scopeArgs(scopes)...)
 	if err != nil {
 		return err
 	}
@@ -77,6 +73,14 @@ func (s *Store) readVersions(ctx context.Context, scopes []keymgr.Scope, into ma
 		}
 	}
 	return rows.Err()
+}
+
+// scopeArgs are the parameters of values(len(scopes), 2).
+func scopeArgs(scopes []keymgr.Scope) (args []any) {
+	for _, scope := range scopes {
+		args = append(args, scope.Domain, scope.Tenant)
+	}
+	return args
 }
 
 // values is VALUES with numbered parameters, and more expressions in each row.
