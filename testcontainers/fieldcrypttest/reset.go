@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/fieldcrypt/go/keymgr"
@@ -31,11 +32,17 @@ func (e *Env) Reset(t testing.TB) {
 
 func (e *Env) reset(ctx context.Context) error {
 	e.KMS.Recover()
+	if err := e.db.end(ctx, e.db.name); err != nil { // and with the sessions, their locks
+		return err
+	}
 	had, listed := e.storedScopes(ctx)
 	if err := e.db.restore(ctx); err != nil {
 		return err
 	}
 	e.Pool.Reset()
+	if err := e.awaitConnection(ctx); err != nil {
+		return err
+	}
 	e.KMS.ResetCalls()
 	for _, s := range slices.Concat(e.scopes, had) {
 		e.Fieldcrypt.Keys().Evict(s)
@@ -53,10 +60,16 @@ func (e *Env) reset(ctx context.Context) error {
 }
 
 // storedScopes lists the scopes in the database, and whether it could: the test
-// may have done anything to the tables.
+// may have done anything to the tables, and to the pool.
 func (e *Env) storedScopes(ctx context.Context) ([]keymgr.Scope, bool) {
 	const many = 10_000
-	db := stdlib.OpenDBFromPool(e.Pool)
+	ctx, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	cfg, err := pgx.ParseConfig(e.URL)
+	if err != nil {
+		return nil, false
+	}
+	db := stdlib.OpenDB(*cfg)
 	defer db.Close()
 	scopes, err := sqlstore.New(db).Scopes(ctx, keymgr.Scope{}, many)
 	return scopes, err == nil && len(scopes) < many
