@@ -2,6 +2,7 @@ package fieldcrypttest
 
 import (
 	"context"
+	"database/sql"
 	"slices"
 	"testing"
 
@@ -32,7 +33,7 @@ func (e *Env) Reset(t testing.TB) {
 
 func (e *Env) reset(ctx context.Context) error {
 	e.KMS.Recover()
-	if err := e.db.end(ctx, e.db.name); err != nil { // and with the sessions, their locks
+	if err := e.db.endBusy(ctx); err != nil {
 		return err
 	}
 	had, listed := e.storedScopes(ctx)
@@ -65,11 +66,16 @@ func (e *Env) storedScopes(ctx context.Context) ([]keymgr.Scope, bool) {
 	const many = 10_000
 	ctx, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
-	cfg, err := pgx.ParseConfig(e.URL)
-	if err != nil {
-		return nil, false
+	var db *sql.DB
+	if s := e.Pool.Stat(); s.AcquiredConns() >= s.MaxConns() {
+		cfg, err := pgx.ParseConfig(e.URL)
+		if err != nil {
+			return nil, false
+		}
+		db = stdlib.OpenDB(*cfg)
+	} else {
+		db = stdlib.OpenDBFromPool(e.Pool)
 	}
-	db := stdlib.OpenDB(*cfg)
 	defer db.Close()
 	scopes, err := sqlstore.New(db).Scopes(ctx, keymgr.Scope{}, many)
 	return scopes, err == nil && len(scopes) < many
