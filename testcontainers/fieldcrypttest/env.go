@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -141,10 +142,13 @@ func (e *Env) handle() *sql.DB {
 	return db
 }
 
+// storeTimeout is for a machine on which other tests run.
+const storeTimeout = 30 * time.Second
+
 // openKeys returns a Manager of the keysets in a database. It is Lazy, for tests
 // set its clock and break its database: it does not report as an instance.
 func (e *Env) openKeys(ctx context.Context, db *sql.DB) (*keymgr.Manager, error) {
-	cfg := keymgr.Config{Domains: map[string]keymgr.Domain{}}
+	cfg := keymgr.Config{Domains: map[string]keymgr.Domain{}, StoreTimeout: storeTimeout}
 	client := e.KMS.Client()
 	for _, d := range e.domains() {
 		_, perTenant := e.options.Tenants[d]
