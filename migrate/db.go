@@ -81,7 +81,12 @@ func (db *DB) tx(ctx context.Context, f func(q querier) error) error {
 		return sqliteTx(ctx, db.sqlite, f)
 	}
 	return pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
-		return f(pgQuerier{tx})
+		q := pgQuerier{tx}
+		// A process that is stopped in the middle must not keep the others from the job.
+		if _, err := q.exec(ctx, `SELECT set_config('idle_in_transaction_session_timeout', '10s', true)`); err != nil {
+			return err
+		}
+		return f(q)
 	})
 }
 
