@@ -13,8 +13,8 @@ import (
 // jobsMoved is jobsPatient after two of its columns got another identity.
 type jobsMoved struct {
 	gormcrypt.Encrypted
-	ID     int64 `gorm:"autoIncrement:false"`
-	Ward   string
+	ID     int64          `gorm:"autoIncrement:false"`
+	Ward   string         `gorm:"not null"`
 	Name   string         `fieldcrypt:"finance,id=people.full_name,bind=ID"`
 	MRN    string         `fieldcrypt:"medical,index"`
 	Notes  *string        `fieldcrypt:"medical,pad=64"`
