@@ -18,7 +18,7 @@ func TestJobsCensusAndVerifyOfWhatWasPlanted(t *testing.T) {
 	j.patients(t, 60)
 	key := j.primary(t, jobsMedical)
 	j.exec(t, `UPDATE patients SET name = overlay(name::bytea placing '\x00000009'::bytea from 4) WHERE id = 1`) // an id of no key
-	j.exec(t, `UPDATE patients SET mrn = name, name = mrn WHERE id = 2`)                                       // swapped
+	j.exec(t, `UPDATE patients SET mrn = name, name = mrn WHERE id = 2`)                                         // swapped
 	j.exec(t, `UPDATE patients SET card_bidx = (SELECT card_bidx FROM patients WHERE id = 4) WHERE id = 3`)
 	j.exec(t, `ALTER TABLE patients ALTER room TYPE bytea; UPDATE patients SET room = 'plaintext' WHERE id = 5`)
 	j.exec(t, `ALTER TABLE patients ADD CHECK (octet_length(room) >= 36 AND substring(room FROM 1 FOR 2) = '\xfc01'::bytea) NOT VALID`)
