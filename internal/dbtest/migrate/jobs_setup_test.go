@@ -3,10 +3,13 @@ package migrate_test
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,8 +33,8 @@ var jobsMedical = keymgr.Scope{Domain: "medical"}
 // jobsPatient has a value of every kind.
 type jobsPatient struct {
 	gormcrypt.Encrypted
-	ID     int64 `gorm:"autoIncrement:false"`
-	Ward   string
+	ID     int64          `gorm:"autoIncrement:false"`
+	Ward   string         `gorm:"not null"`
 	Name   string         `fieldcrypt:"medical"`
 	MRN    string         `fieldcrypt:"medical,index"`
 	Notes  *string        `fieldcrypt:"medical,pad=64"`
@@ -42,12 +45,23 @@ type jobsPatient struct {
 
 func (jobsPatient) TableName() string { return "patients" }
 
+type jobsUUID [16]byte
+
+func (u jobsUUID) Value() (driver.Value, error) {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:]), nil
+}
+
+func (u *jobsUUID) Scan(src any) error {
+	_, err := hex.Decode(u[:], []byte(strings.ReplaceAll(fmt.Sprint(src), "-", "")))
+	return err
+}
+
 // jobsVisit has a composite key with a UUID, which a value is bound to.
 type jobsVisit struct {
 	gormcrypt.Encrypted
-	Key  string `gorm:"primaryKey;type:uuid"`
-	Day  int    `gorm:"primaryKey;autoIncrement:false"`
-	Text string `fieldcrypt:"medical,bind=Key"`
+	Key  jobsUUID `gorm:"primaryKey;type:uuid"`
+	Day  int      `gorm:"primaryKey;autoIncrement:false"`
+	Text string   `fieldcrypt:"medical,bind=Key"`
 }
 
 func (jobsVisit) TableName() string { return "visits" }
@@ -89,12 +103,18 @@ func jobsConfig(db *sql.DB, keyFile string) (keymgr.Config, error) {
 }
 
 // newJobs is an application with its tables on Postgres.
-func newJobs(t testing.TB, models ...any) *jobs { return jobsAt(t, pgtest.DB(t), models...) }
+func newJobs(t testing.TB, models ...any) *jobs { return newJobsOver(t, nil, models...) }
 
-func jobsAt(t testing.TB, url string, models ...any) *jobs {
+// newJobsOver is newJobs after some statements.
+func newJobsOver(t testing.TB, before []string, models ...any) *jobs {
+	t.Helper()
+	return jobsAt(t, pgtest.DB(t), before, models...)
+}
+
+func jobsAt(t testing.TB, url string, before []string, models ...any) *jobs {
 	t.Helper()
 	j := &jobs{engine: engineAt(t, url), url: url, keyFile: filepath.Join(t.TempDir(), "kek"), models: models}
-	j.begin(t, "pgx", j.engine.db)
+	j.begin(t, "pgx", j.engine.db, before...)
 	return j
 }
 
@@ -117,8 +137,11 @@ func (j *jobs) open(t testing.TB, driver string) *sql.DB {
 	return db
 }
 
-func (j *jobs) begin(t testing.TB, driver string, db *migrate.DB) {
+func (j *jobs) begin(t testing.TB, driver string, db *migrate.DB, before ...string) {
 	t.Helper()
+	for _, statement := range before {
+		j.exec(t, statement)
+	}
 	ctx := context.Background()
 	store := j.open(t, driver)
 	ok(t, sqlstore.Migrate(ctx, store))
@@ -243,4 +266,15 @@ func (j *jobs) named(t testing.TB, key uint32) (n int64) {
 		}
 	}
 	return n
+}
+
+// raw runs SQL past the application.
+func (j *jobs) raw(t testing.TB, statement string) {
+	t.Helper()
+	if !j.sqlite {
+		j.exec(t, statement)
+		return
+	}
+	_, err := j.open(t, "sqlite").Exec(statement)
+	ok(t, err)
 }
