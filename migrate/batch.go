@@ -88,7 +88,7 @@ func (s *statements) prepareWrite() {
 	var arrays, names, set, key, locked, same []string
 	v := func(prefix string, i int, c Column) string {
 		names = append(names, prefix+strconv.Itoa(i))
-		arrays = append(arrays, fmt.Sprintf("unnest($%d::%s[])", len(names)+len(fenceTypes), c.cast))
+		arrays = append(arrays, fmt.Sprintf("unnest($%d::%s[]) AS %s", len(names)+len(fenceTypes), c.cast, names[len(names)-1]))
 		return "v." + names[len(names)-1]
 	}
 	for i, c := range s.keys {
@@ -102,7 +102,7 @@ func (s *statements) prepareWrite() {
 	for i, c := range s.reads {
 		same = append(same, identical("t."+quote(c.Name), v("o", i, c), c.Type))
 	}
-	from := "ROWS FROM (" + strings.Join(arrays, ", ") + ") v(" + strings.Join(names, ", ") + ")"
+	from := "(SELECT " + strings.Join(arrays, ", ") + ") v" // cheaper by far than ROWS FROM, which materializes each
 	before := holdLease + `, done AS (UPDATE ONLY ` + s.name + ` t SET ` + strings.Join(set, ", ") + ` FROM lease, `
 	after := ` WHERE ` + strings.Join(append(key, same...), " AND ") + ` RETURNING 1), n AS (SELECT count(*) AS n FROM done) ` + countBatch
 	s.write = before + from + after
