@@ -17,7 +17,8 @@ type window struct {
 	rows    []Row
 	cursor  []byte // where it ends
 	scanned int64
-	last    bool // the shard ends with it
+	failed  int64 // rows so far that could not be rewritten
+	last    bool  // the shard ends with it
 	bytes   int
 }
 

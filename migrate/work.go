@@ -60,9 +60,10 @@ func Work(ctx context.Context, db *DB, id string, rw Rewriter, o Options) error 
 	stop, cancel := context.WithCancel(ctx)
 	defer cancel()
 	errs := make([]error, o.Workers)
+	pace := &pace{}
 	var wg sync.WaitGroup
 	for i := range errs {
-		w := &worker{db: db, job: job, rw: rw, options: o, limits: job.Limits, owner: o.Actor + "/" + strings.ToLower(rand.Text()[:8])}
+		w := &worker{pace: pace, db: db, job: job, rw: rw, options: o, limits: job.Limits, owner: o.Actor + "/" + strings.ToLower(rand.Text()[:8])}
 		wg.Go(func() {
 			if errs[i] = w.loop(stop); errs[i] != nil {
 				cancel()
@@ -97,6 +98,7 @@ type worker struct {
 	owner   string
 	limits  Limits
 	signals signals
+	pace    *pace // of all workers of the process
 }
 
 // loop claims shards until the sweep has ended.
