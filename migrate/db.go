@@ -75,12 +75,16 @@ func one(ctx context.Context, q querier, sql string, args []any, dest ...any) (b
 }
 
 // tx runs f in one transaction, which is READ COMMITTED on Postgres. On SQLite
-// every f begins with a write, or reads alone.
+// every f begins with a write, or reads alone. A process that stops in the middle
+// of f loses its session, for it keeps operators and other workers waiting.
 func (db *DB) tx(ctx context.Context, f func(q querier) error) error {
 	if db.dialect == sqlite {
 		return sqliteTx(ctx, db.sqlite, f)
 	}
 	return pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SET LOCAL idle_in_transaction_session_timeout = '5s'`); err != nil {
+			return err
+		}
 		return f(pgQuerier{tx})
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -136,7 +137,11 @@ func (w *worker) step(ctx context.Context) (more bool, err error) {
 	}
 	if l != nil {
 		defer w.db.release(context.WithoutCancel(ctx), l) // does nothing to a shard that is done
-		return true, w.shard(ctx, l)
+		err := w.shard(ctx, l)
+		if errors.Is(err, ErrTableGone) && w.dropped(ctx, l) {
+			err = w.db.shardDone(context.WithoutCancel(ctx), l)
+		}
+		return true, err
 	}
 	job, err := Load(ctx, w.db, w.job.ID)
 	switch {
@@ -174,6 +179,12 @@ func (w *worker) shard(ctx context.Context, l *lease) error {
 			return w.db.shardDone(context.WithoutCancel(ctx), l)
 		}
 	}
+}
+
+// dropped reports whether the shard's table was a part of the job's, and is no more.
+func (w *worker) dropped(ctx context.Context, l *lease) bool {
+	_, leaves, err := w.db.relations(ctx, w.job.Target)
+	return err == nil && l.relation != w.job.Target && !slices.Contains(leaves, l.relation)
 }
 
 // keepAlive renews the lease until ctx ends. That the lease is lost shows in the
