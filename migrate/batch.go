@@ -35,7 +35,7 @@ type batch struct {
 
 // windowBytes is how much of a window is kept in memory: the rows after that
 // are read again.
-const windowBytes = 16 << 20
+const windowBytes = 4 << 20
 
 // statements are the SQL for one shard of a table. Names stand in it as they are,
 // so nothing of it may be a format.

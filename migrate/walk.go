@@ -39,7 +39,7 @@ type walk struct {
 
 const (
 	maxStretch  = 64
-	maxWindow   = 64_000 // rows
+	maxWindow   = 16_000 // rows
 	controlled  = 250 * time.Millisecond
 	readTimeout = 30 * time.Second
 )

@@ -180,3 +180,55 @@ func TestEnginePartitionThatGoesMidway(t *testing.T) {
 		t.Errorf("%d rows are left", left)
 	}
 }
+
+// TestEngineStatusTellsOfALongSnapshot: while it is open, the table grows.
+func TestEngineStatusTellsOfALongSnapshot(t *testing.T) {
+	e := newEngine(t)
+	e.people(t, 10)
+	job := e.start(t, "people", newToy("a", "b"))
+	tx, err := e.pool.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
+	ok(t, err)
+	defer tx.Rollback(context.Background())
+	_, err = tx.Exec(t.Context(), `SELECT 1`)
+	ok(t, err)
+	var age float64
+	ok(t, tx.QueryRow(t.Context(), `SELECT extract(epoch FROM clock_timestamp() - xact_start)::float8 FROM pg_stat_activity WHERE pid = pg_backend_pid()`).Scan(&age))
+	if s := e.check(t, job); s.Snapshot < age {
+		t.Errorf("%v s, and the transaction is %v s old", s.Snapshot, age)
+	}
+	ok(t, tx.Rollback(t.Context()))
+	eventually(t, "none is old", func() bool { return e.check(t, job).Snapshot < age })
+}
+
+// TestGuardFindsARowThatMovedBehindTheCursor: a row that changes its key in the
+// last pass is met by none.
+func TestGuardFindsARowThatMovedBehindTheCursor(t *testing.T) {
+	e := newEngine(t)
+	e.people(t, 1000)
+	e.exec(t, `INSERT INTO people VALUES (2000, '', $1, $2)`, seal(1, "a0"), seal(1, "b0"))
+	rw := newToy("a", "b")
+	job := e.start(t, "people", rw, func(s *migrate.Spec) { s.Shards, s.Scan = 1, "key" })
+	moved := false
+	rw.before = func(rows []migrate.Row) (err error) {
+		if !moved {
+			moved = true
+			_, err = e.pool.Exec(context.Background(), `UPDATE people SET id = 0 WHERE id = 2000`)
+		}
+		return err
+	}
+	e.work(t, job, rw) // a pass that changed nothing may still follow, and meet it
+	guard := migrate.Guard{Table: "public.people", Name: "fieldcrypt_guard", Check: `substr(a, 1, 4) <> '\x00000001'`}
+	ok(t, guard.Add(t.Context(), e.db))
+	ok(t, guard.Validate(t.Context(), e.db))
+	ok(t, guard.Drop(t.Context(), e.db))
+	// In the last pass, as its workers will see it: there is nothing to do, and so
+	// nothing that could look again.
+	e.exec(t, `INSERT INTO people VALUES (-1, '', $1, $2)`, seal(1, "a-1"), seal(1, "b-1"))
+	ok(t, guard.Add(t.Context(), e.db))
+	if err := guard.Validate(t.Context(), e.db); !errors.Is(err, migrate.ErrViolated) {
+		t.Fatalf("%v", err)
+	}
+	ok(t, migrate.Retry(t.Context(), e.db, job.ID, "tester"))
+	e.work(t, job, rw)
+	ok(t, guard.Validate(t.Context(), e.db))
+}
