@@ -92,7 +92,7 @@ func (b *StoredBatch) scope(at *fixed, domain string, perTenant bool, tenant str
 	known := b.scopes[s]
 	if known == nil {
 		keys, err := b.table.crypter.sealKeys(b.ctx, at, s)
-		if err != nil && perTenant && errors.Is(err, ErrScopeNotFound) {
+		if perTenant && (errors.Is(err, ErrScopeNotFound) || errors.Is(err, ErrScopeDestroyed)) {
 			return nil, &noScope{err}
 		}
 		if err != nil {

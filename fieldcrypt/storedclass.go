@@ -15,7 +15,7 @@ const (
 	FailureWrongType      = "wrong-type"     // ErrWrongType: of another type, or not canonical
 	FailureWrongIndex     = "wrong-index"    // ErrWrongIndex
 	FailureNoTenant       = "no-tenant"      // ErrNoTenant: the tenant column is empty or holds no tenant's name
-	FailureNoScope        = "no-scope"       // ErrScopeNotFound: the tenant has no keys
+	FailureNoScope        = "no-scope"       // ErrScopeNotFound, ErrScopeDestroyed: the tenant has no keys
 )
 
 var failureClasses = []struct {
@@ -48,7 +48,7 @@ func FailureClass(err error) string {
 	return ""
 }
 
-// noScope is ErrScopeNotFound where the row names the tenant. Elsewhere it is not
+// noScope is ErrScopeNotFound or ErrScopeDestroyed where the row names the tenant. Elsewhere it is not
 // the row's fault that there are no keys.
 type noScope struct{ err error }
 

@@ -87,8 +87,15 @@ func TestRowsOfTenantsThatAreNot(t *testing.T) {
 	b := table.Batch(fieldcrypt.WithTenant(t.Context(), "globex")) // does not count
 	verified(t, b, row)
 	r.rotate(t, keymgr.Scope{Domain: "tenants", Tenant: "acme"}, keymgr.Seal)
+	destroyed := keymgr.Scope{Domain: "tenants", Tenant: "initech"}
+	if err := r.keys.Create(t.Context(), destroyed); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.keys.DestroyScope(t.Context(), destroyed, "test"); err != nil {
+		t.Fatal(err)
+	}
 	b = table.Batch(t.Context())
-	for tenant, class := range map[string]string{"": fieldcrypt.FailureNoTenant, "a b": fieldcrypt.FailureNoTenant, "nobody": fieldcrypt.FailureNoScope, "globex": fieldcrypt.FailureUnknownKey} {
+	for tenant, class := range map[string]string{"initech": fieldcrypt.FailureNoScope, "": fieldcrypt.FailureNoTenant, "a b": fieldcrypt.FailureNoTenant, "nobody": fieldcrypt.FailureNoScope, "globex": fieldcrypt.FailureUnknownKey} {
 		moved := *row
 		moved.Tenant = tenant
 		if _, err := b.Reseal(&moved, out); fieldcrypt.FailureClass(err) != class {

@@ -43,7 +43,10 @@ func (b *budget) of(provider string) *rate.Limiter {
 }
 
 // spend takes one call of k out of the budget, and waits until there is one:
-// ErrKMSUnavailable if that would last longer than ctx.
+// ErrKMSUnavailable if that would last longer than ctx, or than half of
+// KMSTimeout. The other half is for the call: where more is asked for than the
+// budget has, everyone waits as long as may be, and calls that then had no time to
+// be answered would use it up for nothing.
 func (m *Manager) spend(ctx context.Context, k KEK) (waited time.Duration, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrKMSUnavailable, err)
@@ -54,11 +57,13 @@ func (m *Manager) spend(ctx context.Context, k KEK) (waited time.Duration, err e
 	}
 	m.counts.throttled.Add(1)
 	began := time.Now()
-	if err := l.Wait(ctx); err != nil {
+	patience, cancel := context.WithTimeout(ctx, m.cfg.KMSTimeout/2)
+	defer cancel()
+	if err := l.Wait(patience); err != nil {
 		if gone := ctx.Err(); gone != nil {
 			return time.Since(began), fmt.Errorf("%w: while waiting for Config.KMSRate: %w", ErrKMSUnavailable, gone)
 		}
-		return time.Since(began), fmt.Errorf("%w: more calls are asked for than Config.KMSRate, %v a second, lets through within KMSTimeout", ErrKMSUnavailable, m.cfg.KMSRate)
+		return time.Since(began), fmt.Errorf("%w: more calls are asked for than Config.KMSRate, %v a second, lets through within half of KMSTimeout", ErrKMSUnavailable, m.cfg.KMSRate)
 	}
 	return time.Since(began), nil
 }
@@ -72,9 +77,10 @@ func (m *Manager) inKMS(ctx context.Context, e *entry, k KEK, op Operation, call
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.KMSTimeout)
 	defer cancel()
 	waited, err := m.spend(ctx, k)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() == nil:
 		m.observe(ctx, KMSThrottled{Domain: e.scope.Domain, Scope: e.label, KEK: k.URI(), Operation: op, Waited: waited})
-	} else {
+	case err == nil:
 		began := time.Now()
 		err = kmsError(call(ctx))
 		m.called(ctx, KMSCall{

@@ -1,8 +1,11 @@
 package keymgr_test
 
 import (
+	"context"
 	"fmt"
 	"math"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,6 +47,37 @@ func TestKMSRateSpreadsCalls(t *testing.T) {
 	})
 }
 
+// More scopes than the budget has calls for, all used again and again: calls that
+// had to wait still have time to be answered, so all of them open in the end.
+func TestKMSRateUnderLoadMakesProgress(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		const tenants, rate = 300, 20
+		f := newFixture(t)
+		for i := range tenants {
+			mustBe(t, "Create", f.Create(t.Context(), recordsOf(i)), nil)
+		}
+		m := f.open(lazy, func(cfg *keymgr.Config) { cfg.KMSRate, cfg.KMSTimeout = rate, 2*time.Second })
+		f.kek.Slow(100 * time.Millisecond)
+		var open atomic.Int32
+		var wg sync.WaitGroup
+		for i := range tenants {
+			wg.Go(func() {
+				for range 10 * 60 {
+					if _, err := m.Keys(t.Context(), recordsOf(i)); err == nil {
+						open.Add(1)
+						return
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+			})
+		}
+		wg.Wait()
+		if n := open.Load(); n != tenants {
+			t.Errorf("%d of %d scopes have opened, %+v", n, tenants, m.Stats())
+		}
+	})
+}
+
 // Where the budget leaves no room, cached keys serve on and others get
 // ErrKMSUnavailable at once; another provider has a budget of its own.
 func TestKMSRateExceededIsUnavailable(t *testing.T) {
@@ -70,6 +104,26 @@ func TestKMSRateExceededIsUnavailable(t *testing.T) {
 		keymgrtest.AssertKMSCalls(t, f.Manager, 2)
 		if s := f.Stats(); s.Throttled != 2 || len(all[keymgr.KMSThrottled](seen)) != 2 {
 			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// Who gives up while a call waits for the budget was not refused by it.
+func TestACancelledWaitIsNotObservedAsThrottled(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		seen := &observed{}
+		f := newFixture(t, func(cfg *keymgr.Config) { cfg.KMSRate, cfg.Observer = 1, seen })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
+		defer cancel()
+		time.AfterFunc(time.Second/4, cancel)
+		_, err := f.AddKey(ctx, medical, keymgr.Seal) // the budget's next call is in a second
+		mustBe(t, "AddKey", err, keymgr.ErrKMSUnavailable)
+		ctx, cancel = context.WithCancel(t.Context())
+		time.AfterFunc(time.Second/4, cancel)
+		_, err = f.AddKey(ctx, medical, keymgr.Seal)
+		mustBe(t, "AddKey", err, context.Canceled)
+		if got := all[keymgr.KMSThrottled](seen); len(got) != 1 {
+			t.Errorf("observed %+v", got)
 		}
 	})
 }
@@ -156,6 +210,33 @@ func TestColdScopeThatCannotBeMadeIsNoStorm(t *testing.T) {
 		f.kek.Recover()
 		time.Sleep(2 * time.Second) // to look for it, and to make it
 		mustBe(t, "Ensure", f.Ensure(t.Context(), acme), nil)
+	})
+}
+
+// A scope that could not be made while the KMS was away is made soon after,
+// however many ask for it.
+func TestAutoCreateRecoversUnderLoad(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := newFixture(t, func(cfg *keymgr.Config) {
+			d := cfg.Domains["records"]
+			d.AutoCreate = true
+			cfg.Domains["records"] = d
+		})
+		f.kek.Unavailable()
+		for range 100 {
+			mustBe(t, "while the KMS is away", f.Ensure(t.Context(), acme), keymgr.ErrKMSUnavailable)
+		}
+		if n := f.kek.Calls().GenerateDataKey; n > 1+8 { // one for medical
+			t.Errorf("%d calls", n)
+		}
+		f.kek.Recover()
+		began := time.Now()
+		for f.Ensure(t.Context(), acme) != nil {
+			if time.Since(began) > 2*time.Second {
+				t.Fatal("not made")
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
 	})
 }
 

@@ -92,6 +92,7 @@ func (m *Manager) join(ctx context.Context, e *entry, seen *opened, create bool)
 		if err := m.cold.admit(e.scope); err != nil {
 			m.counts.refused.Add(1)
 			f.land(nil, err)
+			m.shed(e)
 			return f
 		}
 	case o != seen:
@@ -197,6 +198,7 @@ func (m *Manager) settle(ctx context.Context, e *entry, f *opening, keys *Keys, 
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	defer m.shed(e)
 	o := e.cached.Load()
 	if err == nil && o != nil && o.keys.version > keys.version && o.keys.version >= e.stored {
 		keys = o.keys // a change by this Manager has overtaken us
@@ -261,13 +263,6 @@ func (m *Manager) drop(ctx context.Context, e *entry, err error) (report func())
 	case errors.Is(err, ErrScopeNotFound), errors.Is(err, ErrScopeDestroyed):
 		level = slog.LevelDebug // names from rows may be made up
 	}
-	if e.highest == 0 || e.domain.PerTenant && !e.listed {
-		// Never opened, or not since it was evicted: names that are made up, and
-		// tenants that are refused, must not fill the memory.
-		e.gone = true
-		m.floors.raise(e.scope, e.highest)
-		m.entries.Delete(e.scope)
-	}
 	return func() {
 		m.cfg.Logger.Log(context.Background(), level, text, "scope", e.label, "class", class(err), "error", err)
 		if warm {
@@ -275,26 +270,6 @@ func (m *Manager) drop(ctx context.Context, e *entry, err error) (report func())
 			return
 		}
 		m.observe(ctx, OpenFailed{Domain: e.scope.Domain, Scope: e.label, Class: classOf(err)})
-	}
-}
-
-// note caches the keys that a change by this Manager has made.
-func (m *Manager) note(e *entry, keys *Keys, began time.Time) {
-	report := func() {}
-	defer func() { report() }()
-	room := m.makeRoom(e)
-	defer func() { room.giveBack() }()
-	for e = m.lock(e); !room.fits(e); e = m.lock(e) { // it was evicted since
-		e.mu.Unlock()
-		room = m.makeRoom(e)
-	}
-	defer e.mu.Unlock()
-	if keys.version < max(e.highest, e.stored) {
-		return // another change has come after it
-	}
-	e.highest = keys.version
-	if o := e.cached.Load(); o == nil || o.keys.version <= keys.version {
-		report = m.keep(e, keys, began, &room)
 	}
 }
 

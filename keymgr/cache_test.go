@@ -255,3 +255,14 @@ func TestMadeUpTenantsFillNoMemory(t *testing.T) {
 		t.Error("the KMS was asked about scopes that do not exist")
 	}
 }
+
+// A store that says that its own rows cannot be is not one that does not answer.
+func TestStoreThatFindsItsRowsInvalid(t *testing.T) {
+	f := newFixture(t)
+	f.keys(medical)
+	f.store.Fail(fmt.Errorf("no wrapped data key: %w", keymgr.ErrKeysetInvalid))
+	f.Evict(medical)
+	_, err := f.Manager.Keys(t.Context(), medical)
+	mustBe(t, "Keys", err, keymgr.ErrKeysetInvalid)
+	mustBeOneClass(t, err)
+}

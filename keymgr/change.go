@@ -3,6 +3,7 @@ package keymgr
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // AddKey adds a new random key to one of a scope's keysets and returns its id.
@@ -53,4 +54,22 @@ func (m *Manager) change(ctx context.Context, s Scope, p Purpose, done string, e
 	m.cfg.Logger.Info(done, "scope", e.label, "purpose", p, "key", keyID, "version", keys.version, "actor", ActorFrom(ctx))
 	m.note(e, keys, began)
 	return keyID, nil
+}
+
+// note caches the keys that a change by this Manager has made. If e is gone by
+// now, the heartbeats since then did not know of the change, and the keys may have
+// been overtaken: the next use opens the scope.
+func (m *Manager) note(e *entry, keys *Keys, began time.Time) {
+	report := func() {}
+	defer func() { report() }()
+	room := m.makeRoom(e)
+	defer func() { room.giveBack() }()
+	live := m.lock(e)
+	defer live.mu.Unlock()
+	defer m.shed(live)
+	current := live == e && keys.version >= max(e.highest, e.stored) // else another change has come after it
+	live.highest = max(live.highest, keys.version)
+	if o := e.cached.Load(); current && room.fits(e) && (o == nil || o.keys.version <= keys.version) {
+		report = m.keep(e, keys, began, &room)
+	}
 }

@@ -25,8 +25,18 @@ type coldScopes struct {
 
 type coldGate struct {
 	paid time.Time // the openings so far have used up what is due until then
-	err  error     // of the last one
+	err  lastError // of the last one
 }
+
+// lastError is what an error said and its class, without what the error of a
+// KMS's client holds on to: requests and responses of many thousand scopes.
+type lastError struct {
+	text  string
+	class error
+}
+
+func (e lastError) Error() string { return e.text }
+func (e lastError) Unwrap() error { return e.class }
 
 // admit returns nil if an opening may start, else the error of the last one.
 func (c *coldScopes) admit(s Scope) error {
@@ -47,14 +57,19 @@ func (c *coldScopes) admit(s Scope) error {
 	return nil
 }
 
-// failed notes an opening that failed. Only what the KMS was asked for counts.
+// failed notes an opening that failed. Only what the KMS was asked for counts:
+// one that found no keysets leaves its place to the one that makes them.
 func (c *coldScopes) failed(s Scope, err error) {
-	if !slices.ContainsFunc(kmsErrors(), func(class error) bool { return errors.Is(err, class) }) {
-		return
-	}
+	asked := slices.IndexFunc(kmsErrors(), func(class error) bool { return errors.Is(err, class) })
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	g := c.gates[s]
+	if asked < 0 {
+		if g != nil {
+			g.paid = g.paid.Add(-coldEvery)
+		}
+		return
+	}
 	if g == nil {
 		if c.gates == nil || len(c.gates) >= coldMax {
 			c.gates = map[Scope]*coldGate{} // Config.KMSRate holds without it too
@@ -62,7 +77,7 @@ func (c *coldScopes) failed(s Scope, err error) {
 		g = &coldGate{paid: time.Now().Add(coldEvery)}
 		c.gates[s] = g
 	}
-	g.err = err
+	g.err = lastError{err.Error(), kmsErrors()[asked]}
 }
 
 // forget forgets the failures of a scope.

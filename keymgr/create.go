@@ -117,5 +117,10 @@ func (m *Manager) beginChange(ctx context.Context, s Scope) (*entry, context.Con
 		return nil, nil, nil, err
 	}
 	ctx, end, err := m.begin(ctx)
-	return e, ctx, end, err
+	return e, ctx, func() {
+		e.mu.Lock()
+		m.shed(e)
+		e.mu.Unlock()
+		end()
+	}, err
 }

@@ -98,9 +98,10 @@ func (m *Manager) unlock(ctx context.Context, e *entry, r Record) (*Keys, []byte
 		KEK: list[won.at].kek.URI(), Failover: failover(won.at, answers), Duration: time.Since(began),
 	}
 	switch {
+	case o.Failover == "":
 	case len(answers) > 0:
 		m.cfg.Logger.Warn("keymgr: only another KEK opens the scope", "scope", e.label, "kek", o.KEK, "error", strongest(answers))
-	case o.Failover != "":
+	default:
 		m.cfg.Logger.Warn("keymgr: another KEK opened the scope, the first is slow", "scope", e.label, "kek", o.KEK, "slow", list[0].kek.URI())
 	}
 	m.observe(ctx, o)

@@ -55,7 +55,7 @@ func (m *Manager) DestroyScope(ctx context.Context, s Scope, reason string) (Rec
 	if err != nil {
 		return Receipt{}, err
 	}
-	age, err := m.largestAge(ctx)
+	age, err := m.largestAge(ctx, s)
 	if err != nil {
 		return Receipt{}, err
 	}

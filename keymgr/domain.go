@@ -116,7 +116,7 @@ func kmsError(err error) error {
 
 // storeError gives an error of a Store one of the classes that it must have.
 func storeError(err error) error {
-	return classify(err, ErrStoreUnavailable, ErrScopeNotFound, ErrScopeDestroyed, ErrScopeExists, ErrConflict, ErrKeyIDTaken)
+	return classify(err, ErrStoreUnavailable, ErrScopeNotFound, ErrScopeDestroyed, ErrScopeExists, ErrConflict, ErrKeyIDTaken, ErrKeysetInvalid)
 }
 
 func classify(err, otherwise error, classes ...error) error {

@@ -130,12 +130,13 @@ func (d *draft) promote(p Purpose, id uint32, oldest time.Time) error {
 	if err := d.take(p, keyset.NewManagerFromHandle(*d.handle(p)), id, true); err != nil {
 		return err
 	}
+	at := d.info.changedAt(p, d.now)
 	for j := range list {
 		switch {
 		case j == i:
-			list[j].State, list[j].Changed = StatePrimary, stampOf(d.now)
+			list[j].State, list[j].Changed = StatePrimary, at
 		case list[j].State == StatePrimary:
-			list[j].State, list[j].Changed = StateActive, stampOf(d.now)
+			list[j].State, list[j].Changed = StateActive, at
 		}
 	}
 	d.log(EventKeyPromoted, p, id)

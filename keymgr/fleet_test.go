@@ -135,6 +135,7 @@ type memberStore struct {
 	afterSwap      atomic.Pointer[func()]
 	loseAnswer     atomic.Bool   // of reports
 	ahead          atomic.Uint64 // of the stored versions, in what Versions tells
+	listedAll      atomic.Int32  // Instances with all that they hold
 }
 
 func (s *memberStore) cut(err error) {
@@ -224,4 +225,19 @@ func (s *memberStore) SwapWraps(ctx context.Context, scope keymgr.Scope, version
 		(*do)()
 	}
 	return err
+}
+
+func (s *memberStore) Replace(ctx context.Context, r keymgr.Record, events []keymgr.Event) error {
+	err := s.Store.Replace(ctx, r, events)
+	if do := s.afterSwap.Swap(nil); do != nil {
+		(*do)()
+	}
+	return err
+}
+
+func (s *memberStore) Instances(ctx context.Context, of keymgr.Scope) (keymgr.Fleet, error) {
+	if of == (keymgr.Scope{}) {
+		s.listedAll.Add(1)
+	}
+	return s.Store.Instances(ctx, of)
 }

@@ -35,7 +35,7 @@ type InstanceStore interface {
 type Versions struct {
 	At      time.Time        // the moment
 	Current map[Scope]uint64 // of the scopes that were asked for and exist
-	Events  uint64           // grows with each [Event] of whatever scope
+	Events  uint64           // where Sparing, grows with each [Event] of whatever scope
 	// Sparing: a report costs other users of the database something, as on
 	// SQLite. Then instances report only when something has changed, or a quarter
 	// of their MaxAge has passed.

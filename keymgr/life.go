@@ -28,7 +28,7 @@ func (m *Manager) DisableKey(ctx context.Context, s Scope, p Purpose, keyID uint
 			return 0, err
 		}
 		if proof.reason() == "" {
-			if err := m.allHave(ctx, s, d.version-1); err != nil {
+			if err := m.allHave(ctx, s, d.version-1, proof.BeganAt); err != nil {
 				return 0, err
 			}
 		}
@@ -66,7 +66,7 @@ func (m *Manager) DestroyKey(ctx context.Context, s Scope, p Purpose, keyID uint
 		if err != nil {
 			return 0, err
 		}
-		age, err := m.largestAge(ctx)
+		age, err := m.largestAge(ctx, s)
 		if err != nil {
 			return 0, err
 		}
@@ -159,7 +159,7 @@ func (d *draft) moveTo(to KeyState, kind EventKind, p Purpose, id uint32, detail
 	if err := d.take(p, m, id, false); err != nil {
 		return err
 	}
-	k.State, k.Changed = to, stampOf(d.now)
+	k.State, k.Changed = to, d.info.changedAt(p, d.now)
 	d.log(kind, p, id)
 	d.events[len(d.events)-1].Detail = detail
 	return nil

@@ -58,3 +58,44 @@ func TestAKeyIsDestroyedByTheLargestAgeOfTheFleet(t *testing.T) {
 		mustBe(t, "DestroyKey", f.DestroyKey(t.Context(), medical, keymgr.Seal, id, overridden), nil)
 	})
 }
+
+// A thousand instances of ten thousand scopes each: no operation on one scope
+// lists them all.
+func TestOperationsOnAScopeListWhatIsHeldOfItAlone(t *testing.T) {
+	inFleet(t, func(t *testing.T, f *fleet) {
+		ctx := t.Context()
+		operator := f.open(lazy)
+		f.open()
+		id := operator.add(acme, keymgr.Index)
+		_ = operator.promote(acme, id)
+		mustBe(t, "WaitPromotable", operator.WaitPromotable(ctx, acme, keymgr.Index, id, nil), nil)
+		proof := proofOf(mustKeys(t, operator.Manager, acme), keymgr.Index, id)
+		time.Sleep(cacheTTL + heartbeat)
+		mustBe(t, "DisableKey", operator.DisableKey(ctx, acme, keymgr.Index, id, proof), nil)
+		aged()
+		mustBe(t, "DestroyKey", operator.DestroyKey(ctx, acme, keymgr.Index, id, overridden), nil)
+		_, err := operator.DestroyScope(ctx, acme, "test")
+		mustBe(t, "DestroyScope", err, nil)
+		if n := operator.store.listedAll.Load(); n != 0 {
+			t.Errorf("all that is held was listed %d times", n)
+		}
+	})
+}
+
+// The census began when the version was there: so an instance that has looked at
+// the store since then has it, whoever asks. Clocks may differ by CacheTTL.
+func TestAKeyOfAScopeThatNobodyHoldsIsDisabledByAProcessThatSeesItFirst(t *testing.T) {
+	inFleet(t, func(t *testing.T, f *fleet) {
+		id := f.open(lazy).add(acme, keymgr.Index)
+		f.open()
+		time.Sleep(time.Minute)
+		proof := proofOf(mustKeys(t, f.open(lazy).Manager, acme), keymgr.Index, id)
+		time.Sleep(cacheTTL)
+		synctest.Wait()
+		disable := func() error { return f.open(lazy).DisableKey(t.Context(), acme, keymgr.Index, id, proof) }
+		mustBe(t, "DisableKey too early for clocks that differ", disable(), keymgr.ErrKeyInUse)
+		time.Sleep(heartbeat)
+		synctest.Wait()
+		mustBe(t, "DisableKey", disable(), nil)
+	})
+}

@@ -78,6 +78,7 @@ func (l *openScopes) clear() {
 // place is room for one more open scope.
 type place struct {
 	open *openScopes // nil: none is needed, or it is used
+	told func()      // says that another scope was evicted for it; nil: none was
 }
 
 // makeRoom returns a place for e, evicting another scope for it if it must. The
@@ -92,10 +93,11 @@ func (m *Manager) makeRoom(e *entry) place {
 	if !needed {
 		return place{}
 	}
+	p := place{open: &m.held}
 	if victim := m.held.reserve(); victim != nil {
-		m.retire(victim)
+		p.told = m.retire(victim)
 	}
-	return place{&m.held}
+	return p
 }
 
 // fits reports whether keys may be kept in e, whose lock the caller holds.
@@ -111,16 +113,20 @@ func (p *place) take(e *entry) {
 	}
 }
 
-// giveBack frees the place if it was not used.
+// giveBack frees the place if it was not used. Only then it says what was evicted:
+// who is told may need a place. The caller holds no entry's lock.
 func (p *place) giveBack() {
 	if p.open != nil {
 		p.open.release()
 	}
+	if p.told != nil {
+		p.told()
+	}
 }
 
 // retire drops an entry and its keys, and remembers the version alone. The entry
-// is out of the ring.
-func (m *Manager) retire(e *entry) {
+// is out of the ring. It returns how to say so.
+func (m *Manager) retire(e *entry) (report func()) {
 	e.mu.Lock()
 	e.gone = true
 	e.opening = nil // if it is under way it serves those who wait for it
@@ -128,9 +134,23 @@ func (m *Manager) retire(e *entry) {
 	m.floors.raise(e.scope, e.highest) // before another entry can take its place
 	m.entries.Delete(e.scope)
 	e.mu.Unlock()
-	m.cfg.Logger.Debug("keymgr: scope evicted", "scope", e.label, "class", "MaxOpenScopes")
-	if warm {
-		m.evicted(context.Background(), e, ClassRoom)
+	return func() {
+		m.cfg.Logger.Debug("keymgr: scope evicted", "scope", e.label, "class", "MaxOpenScopes")
+		if warm {
+			m.evicted(context.Background(), e, ClassRoom)
+		}
+	}
+}
+
+// shed takes an entry out of the cache that holds nothing and has no place among
+// the open scopes: names that are made up, tenants that are refused, and scopes
+// that were only changed must not fill the memory. The caller holds e.mu.
+func (m *Manager) shed(e *entry) {
+	idle := !e.gone && e.opening == nil && e.cached.Load() == nil
+	if idle && (e.highest == 0 || e.domain.PerTenant && !e.listed) {
+		e.gone = true
+		m.floors.raise(e.scope, e.highest)
+		m.entries.Delete(e.scope)
 	}
 }
 

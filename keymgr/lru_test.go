@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fieldcrypt/go/keymgr"
@@ -283,4 +284,104 @@ func TestHammerOfEvictions(t *testing.T) {
 			t.Errorf("%v: version %d, want 6", tenant(i), k.Version())
 		}
 	}
+}
+
+// An operation that leaves no keys in the cache leaves nothing of the scope there.
+func TestWhatHoldsNoKeysDoesNotFillTheMemory(t *testing.T) {
+	f := newFixture(t)
+	f.createTenants(1)
+	ctx := t.Context()
+	before := f.Entries()
+	left := func(what string) {
+		t.Helper()
+		if n := f.Entries() - before; n != 0 {
+			t.Errorf("%s leaves %d entries", what, n)
+			before += n
+		}
+	}
+	for i := 100; i < 110; i++ {
+		_, err := f.AddKey(ctx, tenant(i), keymgr.Seal)
+		mustBe(t, "AddKey", err, keymgr.ErrScopeNotFound)
+	}
+	left("AddKey of scopes that are not there")
+	for i := 100; i < 110; i++ {
+		mustBe(t, "Rewrap", f.Rewrap(ctx, tenant(i)), keymgr.ErrScopeNotFound)
+	}
+	left("Rewrap of scopes that are not there")
+	mustBe(t, "Create", f.Create(ctx, tenant(0)), keymgr.ErrScopeExists)
+	left("Create of a scope that is there")
+	mustBe(t, "DisableKey", f.DisableKey(ctx, tenant(0), keymgr.Seal, 1, keymgr.Proof{}), keymgr.ErrUnknownKey)
+	left("a change that is refused")
+	_, err := f.DestroyScope(ctx, tenant(0), "test")
+	mustBe(t, "DestroyScope", err, nil)
+	left("DestroyScope")
+	_, err = f.Manager.Keys(ctx, tenant(0))
+	mustBe(t, "Keys", err, keymgr.ErrScopeDestroyed)
+	left("Keys of a destroyed scope")
+	f.kek.Deny()
+	mustBe(t, "Create", f.open(lazy).Create(ctx, tenant(1)), keymgr.ErrKMSDenied)
+	f.kek.Recover()
+	mustBe(t, "Create", f.open(lazy).Create(ctx, tenant(1)), nil)
+	f.kek.Deny()
+	for range 20 { // more than are let through to the KMS
+		_, err = f.Manager.Keys(ctx, tenant(1))
+		mustBe(t, "Keys", err, keymgr.ErrKMSDenied)
+	}
+	left("Keys of a tenant that is refused again and again")
+}
+
+// Evicted while it was under way, an opening caches nothing.
+func TestEvictionDuringAnOpeningLeavesNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.createTenants(1)
+		before := f.Entries()
+		for _, want := range []error{nil, keymgr.ErrKMSDenied} {
+			release := f.kek.Block()
+			got := make(chan error)
+			go func() {
+				_, err := f.Manager.Keys(t.Context(), tenant(0))
+				got <- err
+			}()
+			synctest.Wait()
+			f.Evict(tenant(0))
+			if want != nil {
+				f.kek.Deny()
+			}
+			release()
+			mustBe(t, "Keys", <-got, want)
+			if n := f.Entries() - before; n != 0 {
+				t.Errorf("%d entries are left", n)
+			}
+		}
+	})
+}
+
+// observerFunc is an Observer.
+type observerFunc func(context.Context, keymgr.Observation)
+
+func (f observerFunc) Observe(ctx context.Context, o keymgr.Observation) { f(ctx, o) }
+
+// An Observer may not wait for keys of the scope that it is told of. For those of
+// another it may, also while room is made for one.
+func TestObserverThatUsesKeysWhenAScopeIsEvicted(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.createTenants(3)
+		var m *keymgr.Manager
+		var used error
+		var told atomic.Bool
+		observer := func(ctx context.Context, o keymgr.Observation) {
+			if e, ok := o.(keymgr.ScopeEvicted); ok && e.Class == keymgr.ClassRoom && !told.Swap(true) {
+				_, used = m.Keys(ctx, tenant(2))
+			}
+		}
+		m = f.open(bound(1), func(cfg *keymgr.Config) { cfg.Observer = observerFunc(observer) })
+		mustKeys(t, m, tenant(0))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := m.Keys(ctx, tenant(1))
+		mustBe(t, "Keys", err, nil)
+		mustBe(t, "Keys within the Observer", used, nil)
+	})
 }

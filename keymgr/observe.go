@@ -67,7 +67,7 @@ type KMSCall struct {
 }
 
 // KMSThrottled is a call of a KEK that was not made, because Config.KMSRate left
-// no room for it within Config.KMSTimeout.
+// no room for it within half of Config.KMSTimeout.
 type KMSThrottled struct {
 	Domain, Scope string
 	KEK           string

@@ -2,6 +2,7 @@ package keymgr_test
 
 import (
 	"context"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -281,4 +282,26 @@ func TestBehindAVersion(t *testing.T) {
 		beat()
 		behind()
 	})
+}
+
+// "For ever", added to anything, is a time that has passed.
+func TestKeysThatServeForEver(t *testing.T) {
+	const forEver = math.MaxInt64
+	f := newFixture(t)
+	for name, set := range map[string]func(*keymgr.Config){
+		"MaxStale":     func(cfg *keymgr.Config) { cfg.MaxStale = forEver },
+		"CacheTTL":     func(cfg *keymgr.Config) { cfg.CacheTTL = forEver },
+		"KMSTimeout":   func(cfg *keymgr.Config) { cfg.KMSTimeout = forEver },
+		"StoreTimeout": func(cfg *keymgr.Config) { cfg.StoreTimeout = forEver },
+	} {
+		m, err := keymgr.Open(t.Context(), f.config(set))
+		mustBe(t, "Open with a "+name+" of 292 years", err, keymgr.ErrConfig)
+		if err == nil {
+			m.Close()
+		}
+	}
+	operator := f.open(lazy, func(cfg *keymgr.Config) { cfg.MaxStale = 10 * 365 * 24 * time.Hour })
+	id, err := operator.AddKey(t.Context(), medical, keymgr.Index)
+	mustBe(t, "AddKey", err, nil)
+	mustBe(t, "PromoteKey of a new key", operator.PromoteKey(t.Context(), medical, keymgr.Index, id), keymgr.ErrKeyState)
 }

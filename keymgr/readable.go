@@ -10,21 +10,28 @@ import (
 // in between. The age that [Manager.PromoteKey] asks for counts from here.
 //
 // An active key came into its state when another became primary, and then
-// readers had it all along, or when it was enabled. Of the first we are sure if
-// it is the only one that did so together with the present primary: the key to
-// go back to, at once.
+// readers had it all along, or when it was enabled. Of the first we are sure if it
+// has the time of the present primary, which no other active key has
+// (changedAt): the key to go back to, at once.
 func (i *info) readableSince(p Purpose, id uint32) time.Time {
 	list := *i.list(p)
-	primary := slices.IndexFunc(list, func(k keyInfo) bool { return k.State == StatePrimary })
-	var replaced []uint32
-	for _, k := range list {
-		if k.State == StateActive && k.Changed.Equal(list[primary].Changed.Time) {
-			replaced = append(replaced, k.ID)
-		}
-	}
+	primary := list[slices.IndexFunc(list, func(k keyInfo) bool { return k.State == StatePrimary })]
 	k := list[slices.IndexFunc(list, func(k keyInfo) bool { return k.ID == id })]
-	if k.State == StateActive && !slices.Equal(replaced, []uint32{id}) {
+	if k.State == StateActive && !k.Changed.Equal(primary.Changed.Time) {
 		return k.Changed.Time
 	}
 	return k.Created.Time
+}
+
+// changedAt is now, or a little later, as a time that no primary or active key has
+// come into its state.
+func (i *info) changedAt(p Purpose, now time.Time) stamp {
+	at := stampOf(now)
+	taken := func(k keyInfo) bool {
+		return (k.State == StatePrimary || k.State == StateActive) && k.Changed.Equal(at.Time)
+	}
+	for slices.ContainsFunc(*i.list(p), taken) {
+		at = stamp{at.Add(time.Second)}
+	}
+	return at
 }

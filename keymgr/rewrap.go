@@ -28,7 +28,7 @@ func (m *Manager) RewrapWith(ctx context.Context, s Scope, o RewrapOptions) (Rew
 	if err := o.complete(m); err != nil {
 		return RewrapResult{Scope: s, Outcome: RewrapFailed, Class: class(err), Err: err}, err
 	}
-	ctx, end, err := m.begin(ctx)
+	e, ctx, end, err := m.beginChange(ctx, s)
 	if err != nil {
 		return RewrapResult{Scope: s, Outcome: RewrapFailed, Class: class(err), Err: err}, err
 	}
@@ -36,9 +36,7 @@ func (m *Manager) RewrapWith(ctx context.Context, s Scope, o RewrapOptions) (Rew
 	began := m.cfg.Now()
 	res, keys := m.rewrapScope(ctx, s, &rewrapRun{RewrapOptions: o, pace: newPace(o.Rate)})
 	if keys != nil {
-		if e, err := m.entry(s); err == nil {
-			m.note(e, keys, began)
-		}
+		m.note(e, keys, began)
 	}
 	return res, res.Err
 }

@@ -161,7 +161,8 @@ func (m *Manager) rewrapUntilStill(ctx context.Context, s Scope, run *rewrapRun)
 		}
 		run.add(func(r *RewrapReport) { r.Conflicts++ })
 	}
-	if errors.Is(res.Err, ErrScopeNotFound) && len(run.Scopes) == 0 {
+	gone := errors.Is(res.Err, ErrScopeNotFound) || errors.Is(res.Err, ErrScopeDestroyed)
+	if gone && len(run.Scopes) == 0 {
 		return RewrapResult{Scope: s, Outcome: RewrapGone}
 	}
 	if res.Err != nil {

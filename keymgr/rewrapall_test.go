@@ -385,3 +385,25 @@ func (k timed) Unwrap(ctx context.Context, wrapped []byte, wc keymgr.WrapContext
 	k.note()
 	return k.unkind.Unwrap(ctx, wrapped, wc)
 }
+
+// A scope that is destroyed while a run goes on is gone, not failed.
+func TestRewrapAllOverAScopeThatIsDestroyedMeanwhile(t *testing.T) {
+	f := newFixture(t)
+	f.createTenants(2)
+	other := f.open(lazy)
+	var destroyed bool
+	report, err := f.RewrapAll(t.Context(), keymgr.RewrapOptions{
+		Force: true, Concurrency: 1, Domains: []string{"records", "medical"},
+		Progress: func(keymgr.RewrapProgress) {
+			if !destroyed {
+				destroyed = true
+				_, err := other.DestroyScope(t.Context(), tenant(1), "test")
+				mustBe(t, "DestroyScope", err, nil)
+			}
+		},
+	})
+	mustBe(t, "RewrapAll", err, nil)
+	if report.Failed != 0 || report.Gone != 1 {
+		t.Errorf("report %+v", report)
+	}
+}

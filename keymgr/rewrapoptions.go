@@ -82,7 +82,7 @@ const (
 	RewrapUnchanged RewrapOutcome = "unchanged"
 	// RewrapPlanned: it would be re-wrapped, but for DryRun.
 	RewrapPlanned RewrapOutcome = "planned"
-	// RewrapGone: it was deleted after the store had listed it.
+	// RewrapGone: it was destroyed or deleted after the store had listed it.
 	RewrapGone RewrapOutcome = "gone"
 	// RewrapFailed: the old wraps have stayed.
 	RewrapFailed RewrapOutcome = "failed"

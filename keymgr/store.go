@@ -11,8 +11,8 @@ import (
 //
 // Every change is a compare-and-swap in one transaction. Errors match
 // [ErrScopeNotFound], [ErrScopeDestroyed], [ErrScopeExists], [ErrConflict],
-// [ErrKeyIDTaken], and [ErrStoreUnavailable] for everything else; the context
-// bounds every call.
+// [ErrKeyIDTaken], [ErrKeysetInvalid] for rows that cannot be, and
+// [ErrStoreUnavailable] for everything else; the context bounds every call.
 //
 // keymgrtest.ExerciseStore is the conformance suite.
 type Store interface {

@@ -75,17 +75,18 @@ func one(ctx context.Context, q querier, sql string, args []any, dest ...any) (b
 }
 
 // tx runs f in one transaction, which is READ COMMITTED on Postgres. On SQLite
-// every f begins with a write, or reads alone. A process that stops in the middle
-// of f loses its session, for it keeps operators and other workers waiting.
+// every f begins with a write, or reads alone.
 func (db *DB) tx(ctx context.Context, f func(q querier) error) error {
 	if db.dialect == sqlite {
 		return sqliteTx(ctx, db.sqlite, f)
 	}
 	return pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `SET LOCAL idle_in_transaction_session_timeout = '5s'`); err != nil {
+		q := pgQuerier{tx}
+		// A process that is stopped in the middle must not keep the others from the job.
+		if _, err := q.exec(ctx, `SELECT set_config('idle_in_transaction_session_timeout', '10s', true)`); err != nil {
 			return err
 		}
-		return f(pgQuerier{tx})
+		return f(q)
 	})
 }
 
@@ -143,4 +144,12 @@ func (s *stamp) Scan(src any) error {
 		return fmt.Errorf("a time that is a %T", src)
 	}
 	return nil
+}
+
+// catalogue reads what the database says of its tables.
+func (db *DB) catalogue() *Catalogue {
+	if db.dialect == sqlite {
+		return SQLiteCatalogue(db.sqlite)
+	}
+	return PostgresCatalogue(db.pool)
 }

@@ -80,6 +80,7 @@ func (k *walk) window(ctx context.Context) (last bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	w.counts = k.lease.counts.clone()
 	batches := spread(w.rows, k.size.rows, k.interleaved)
 	if len(batches) == 0 {
 		batches = [][]Row{nil}
@@ -93,7 +94,7 @@ func (k *walk) window(ctx context.Context) (last bool, err error) {
 			return false, err
 		}
 	}
-	k.lease.cursor = w.cursor
+	k.lease.cursor, k.lease.counts = w.cursor, w.counts
 	return w.last, nil
 }
 
@@ -130,7 +131,7 @@ func (k *walk) batch(ctx context.Context, w *window, b *batch) error {
 	}
 	defer k.begin(ctx)()
 	began := time.Now()
-	bad, err := k.rewrite(ctx, b)
+	bad, err := k.rewrite(ctx, w, b)
 	if err == nil && len(bad) > 0 {
 		err = k.addFailures(ctx, bad)
 	}
@@ -138,7 +139,7 @@ func (k *walk) batch(ctx context.Context, w *window, b *batch) error {
 		return err
 	}
 	if w.failed += int64(len(bad)); b.cursor != nil {
-		b.failed = w.failed
+		b.failed, b.counts = w.failed, w.counts
 	}
 	k.busy += time.Since(began)
 	if len(b.rows) > 0 || b.cursor != nil {
@@ -155,7 +156,7 @@ func (k *walk) batch(ctx context.Context, w *window, b *batch) error {
 
 // rewrite leaves in a batch what is to be written, and returns what failed. It is
 // tried again for as long as the rewriter asks to.
-func (k *walk) rewrite(ctx context.Context, b *batch) (bad []failed, err error) {
+func (k *walk) rewrite(ctx context.Context, w *window, b *batch) (bad []failed, err error) {
 	for err = k.rw.Rewrite(ctx, b.rows); errors.Is(err, ErrRetry); err = k.rw.Rewrite(ctx, b.rows) {
 		if err := k.later(ctx); err != nil {
 			return nil, err
@@ -167,6 +168,7 @@ func (k *walk) rewrite(ctx context.Context, b *batch) (bad []failed, err error) 
 	k.back.reset()
 	todo := b.rows[:0]
 	for _, r := range b.rows {
+		w.counts = w.counts.plus(r.Count)
 		switch {
 		case r.Failed != "":
 			bad = append(bad, failed{r.Key, r.Failed})

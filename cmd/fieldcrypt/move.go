@@ -34,7 +34,7 @@ func planMoves(ctx context.Context, store keymgr.Store, scopes []keymgr.Scope, t
 		for _, w := range r.Wraps {
 			m.from = append(m.from, w.KEKURI)
 			mixed = mixed || w.TenantContext != m.tenantContext
-			openable = openable || slices.Contains(openers, w.KEKURI)
+			openable = openable || slices.ContainsFunc(openers, func(uri string) bool { return uri == w.KEKURI || replicaOf(ctx, uri, w.KEKURI) })
 		}
 		switch {
 		case !openable:
@@ -49,6 +49,14 @@ func planMoves(ctx context.Context, store keymgr.Store, scopes []keymgr.Scope, t
 		moves = append(moves, m)
 	}
 	return moves, nil
+}
+
+// replicaOf reports whether a KEK is the same KMS key as the other, in another
+// region. It calls nothing.
+func replicaOf(ctx context.Context, uri, other string) bool {
+	k, err := openKEK(ctx, uri, false, io.Discard)
+	replica, ok := k.(keymgr.Replica)
+	return err == nil && ok && replica.ReplicaOf(other)
 }
 
 // settled reports whether the scope is wrapped under exactly these KEKs by name.

@@ -140,7 +140,7 @@ func (l *local) await(bin binaries) error {
 		case <-time.After(5 * time.Millisecond):
 			continue
 		}
-		text, _ := l.log()
+		text, _ := l.log(0)
 		return fmt.Errorf("%s (%s) did not start: %w\n%s", bin.version, bin.dir, err, text)
 	}
 }
@@ -161,9 +161,16 @@ func (l *local) stop() {
 
 func (l *local) running() bool { return !l.stopped.Load() }
 
-func (l *local) log() (string, error) {
-	text, err := os.ReadFile(filepath.Join(l.dir, "log"))
-	return string(text), err
+func (l *local) log(from int) ([]byte, error) {
+	f, err := os.Open(filepath.Join(l.dir, "log"))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if _, err := f.Seek(int64(from), io.SeekStart); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(f)
 }
 
 func socketPath(dir string) string { return filepath.Join(dir, ".s.PGSQL.5432") }

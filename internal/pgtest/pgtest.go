@@ -171,15 +171,15 @@ func (s *Server) Log(t testing.TB) string {
 	if s.local == nil {
 		t.Fatalf("pgtest: the log of the server in %s is not ours to read", EnvURL)
 	}
-	text, err := s.ReadLog()
+	text, err := s.ReadLog(0)
 	if err != nil {
 		t.Fatalf("pgtest: %v", err)
 	}
-	return text
+	return string(text)
 }
 
-// ReadLog is Log, of a server that Open started.
-func (s *Server) ReadLog() (string, error) { return s.local.log() }
+// ReadLog is Log from a byte on, of a server that Open started.
+func (s *Server) ReadLog(from int) ([]byte, error) { return s.local.log(from) }
 
 // Version is what a server that Start or Open started calls itself.
 func (s *Server) Version() string { return s.local.version }

@@ -8,7 +8,7 @@ type local struct{ version string }
 
 func launch(Options) (*local, error) { return nil, ErrMissing }
 
-func (*local) url() string          { return "" }
-func (*local) running() bool        { return false }
-func (*local) stop()                {}
-func (*local) log() (string, error) { return "", ErrMissing }
+func (*local) url() string             { return "" }
+func (*local) running() bool           { return false }
+func (*local) stop()                   {}
+func (*local) log(int) ([]byte, error) { return nil, ErrMissing }

@@ -13,7 +13,7 @@ import (
 
 // Delete implements keymgr.Store.
 func (s *Store) Delete(ctx context.Context, scope keymgr.Scope, version uint64, events []keymgr.Event) error {
-	return fail(ctx, "delete "+scope.String(), s.delete(ctx, scope, version, events))
+	return fail(ctx, "delete "+scope.Domain, s.delete(ctx, scope, version, events))
 }
 
 func (s *Store) delete(ctx context.Context, scope keymgr.Scope, version uint64, events []keymgr.Event) error {

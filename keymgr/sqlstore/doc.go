@@ -15,14 +15,21 @@
 // that concurrent writers wait for each other as long as the busy_timeout of
 // the connection says: set one.
 //
-// A role of an application on Postgres needs no more than these; an operator
-// who creates and changes keys needs INSERT and UPDATE on the keysets, wraps and
-// events as well, and DELETE on the wraps (an application too, where it makes
-// scopes itself, keymgr.Domain.AutoCreate); who destroys scopes, DELETE on the
-// keysets:
+// On Postgres these are the rights that an application needs, and what an operator
+// needs who creates and changes keys. An application that makes scopes itself
+// (keymgr.Domain.AutoCreate) needs what both do:
 //
-//	GRANT SELECT ON fieldcrypt_keysets, fieldcrypt_keyset_wraps, fieldcrypt_key_events TO app;
+//	GRANT SELECT ON fieldcrypt_keysets, fieldcrypt_keyset_wraps TO app;
 //	GRANT SELECT, INSERT, UPDATE, DELETE ON fieldcrypt_instances TO app;
+//
+//	GRANT SELECT, INSERT, UPDATE ON fieldcrypt_keysets TO operator;
+//	GRANT SELECT, INSERT, DELETE ON fieldcrypt_keyset_wraps TO operator;
+//	GRANT SELECT, INSERT ON fieldcrypt_key_events TO operator;
+//	GRANT SELECT, DELETE ON fieldcrypt_instances TO operator;
+//
+// Who destroys scopes needs more:
+//
+//	GRANT DELETE ON fieldcrypt_keysets TO operator;
 //
 // Without SELECT on fieldcrypt_key_events a scope that was destroyed is
 // keymgr.ErrScopeNotFound in place of keymgr.ErrScopeDestroyed.

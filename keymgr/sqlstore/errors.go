@@ -11,7 +11,8 @@ import (
 
 // fail says where err happened and gives it its class: what the code here
 // decided keeps its sentinel, and everything that the database or the driver
-// said is keymgr.ErrStoreUnavailable.
+// said is keymgr.ErrStoreUnavailable. where names the domain alone: the name of a
+// tenant may be personal data, and the Manager says what it may of it.
 func fail(ctx context.Context, where string, err error) error {
 	if err == nil {
 		return nil

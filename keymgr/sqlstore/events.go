@@ -13,7 +13,7 @@ import (
 func (s *Store) Events(ctx context.Context, scope keymgr.Scope) ([]keymgr.Event, error) {
 	events, err := s.events(ctx, scope)
 	if err != nil {
-		return nil, fail(ctx, "events of "+scope.String(), err)
+		return nil, fail(ctx, "events of "+scope.Domain, err)
 	}
 	return events, nil
 }

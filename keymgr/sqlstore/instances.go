@@ -38,9 +38,12 @@ func (s *Store) versions(ctx context.Context, scopes []keymgr.Scope) (keymgr.Ver
 	v := keymgr.Versions{Current: make(map[keymgr.Scope]uint64, len(scopes)), Sparing: d == SQLite}
 	// A statement of its own: within one, the clock may be read after the snapshot
 	// is taken.
+	events := `0`
+	if v.Sparing { // elsewhere a role may not be allowed to read the log
+		events = `(SELECT coalesce(max(id), 0) FROM fieldcrypt_key_events)`
+	}
 	var at timestamp
-	err = s.db.QueryRowContext(ctx, `SELECT `+d.clock()+`, (SELECT coalesce(max(id), 0) FROM fieldcrypt_key_events)`).Scan(&at, &v.Events)
-	if err != nil {
+	if err := s.db.QueryRowContext(ctx, `SELECT `+d.clock()+`, `+events).Scan(&at, &v.Events); err != nil {
 		return keymgr.Versions{}, err
 	}
 	v.At = at.Time
@@ -53,12 +56,8 @@ func (s *Store) versions(ctx context.Context, scopes []keymgr.Scope) (keymgr.Ver
 }
 
 func (s *Store) readVersions(ctx context.Context, scopes []keymgr.Scope, into map[keymgr.Scope]uint64) error {
-	var args []any
-	for _, scope := range scopes {
-		args = append(args, scope.Domain, scope.Tenant)
-	}
 	rows, err := s.db.QueryContext(ctx, `SELECT domain, tenant, version FROM fieldcrypt_keysets
-		WHERE (domain, tenant) IN (`+values(len(scopes), 2)+`)`, args...)
+		WHERE (domain, tenant) IN (`+values(len(scopes), 2)+`)`, scopeArgs(scopes)...)
 	if err != nil {
 		return err
 	}
@@ -74,6 +73,14 @@ func (s *Store) readVersions(ctx context.Context, scopes []keymgr.Scope, into ma
 		}
 	}
 	return rows.Err()
+}
+
+// scopeArgs are the parameters of values(len(scopes), 2).
+func scopeArgs(scopes []keymgr.Scope) (args []any) {
+	for _, scope := range scopes {
+		args = append(args, scope.Domain, scope.Tenant)
+	}
+	return args
 }
 
 // values is VALUES with numbered parameters, and more expressions in each row.
@@ -164,7 +171,7 @@ func scanInstance(rows *sql.Rows, f *keymgr.Fleet) error {
 	}
 	h.SeenAt = seen.Time
 	if json.Unmarshal([]byte(sealKeys), &h.SealKeys) != nil || json.Unmarshal([]byte(indexKeys), &h.IndexKeys) != nil {
-		return fmt.Errorf("instance %s: the key ids of %s are no JSON list", i.ID, h.Scope)
+		return fmt.Errorf("instance %s: the key ids of a scope of %s are no JSON list", i.ID, h.Scope.Domain)
 	}
 	f.Instances[n-1].Scopes = append(f.Instances[n-1].Scopes, h)
 	return nil

@@ -15,7 +15,7 @@ import (
 func (s *Store) Load(ctx context.Context, scope keymgr.Scope) (keymgr.Record, error) {
 	r, err := s.load(ctx, scope)
 	if err != nil {
-		return keymgr.Record{}, fail(ctx, "load "+scope.String(), err)
+		return keymgr.Record{}, fail(ctx, "load "+scope.Domain, err)
 	}
 	return r, nil
 }
@@ -75,7 +75,7 @@ func (s *Store) load(ctx context.Context, scope keymgr.Scope) (keymgr.Record, er
 // Version implements keymgr.Store.
 func (s *Store) Version(ctx context.Context, scope keymgr.Scope) (uint64, error) {
 	v, err := s.version(ctx, scope)
-	return v, fail(ctx, "version of "+scope.String(), err)
+	return v, fail(ctx, "version of "+scope.Domain, err)
 }
 
 func (s *Store) version(ctx context.Context, scope keymgr.Scope) (uint64, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/fieldcrypt/go/keymgr"
@@ -84,9 +85,12 @@ func removeScopes(ctx context.Context, tx *sql.Tx, r keymgr.InstanceReport) erro
 		_, err := exec(ctx, tx, `DELETE FROM fieldcrypt_instances WHERE instance = $1 AND domain <> ''`, r.ID)
 		return err
 	}
-	for _, scope := range r.Removed {
-		if _, err := exec(ctx, tx, `DELETE FROM fieldcrypt_instances WHERE instance = $1 AND domain = $2 AND tenant = $3`,
-			r.ID, scope.Domain, scope.Tenant); err != nil {
+	// A round trip for each scope would last too long where thousands were evicted.
+	for left := r.Removed; len(left) > 0; left = left[min(batch, len(left)):] {
+		now := left[:min(batch, len(left))]
+		args := scopeArgs(now)
+		if _, err := exec(ctx, tx, fmt.Sprintf(`DELETE FROM fieldcrypt_instances WHERE instance = $%d AND (domain, tenant) IN (%s)`,
+			len(args)+1, values(len(now), 2)), append(args, r.ID)...); err != nil {
 			return err
 		}
 	}

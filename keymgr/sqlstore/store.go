@@ -41,7 +41,7 @@ func (s *Store) detect(ctx context.Context) (Dialect, error) {
 
 // Create implements keymgr.Store.
 func (s *Store) Create(ctx context.Context, r keymgr.Record, events []keymgr.Event) error {
-	return fail(ctx, "create "+r.Scope.String(), s.create(ctx, r, events))
+	return fail(ctx, "create "+r.Scope.Domain, s.create(ctx, r, events))
 }
 
 func (s *Store) create(ctx context.Context, r keymgr.Record, events []keymgr.Event) error {
@@ -71,7 +71,7 @@ func (s *Store) create(ctx context.Context, r keymgr.Record, events []keymgr.Eve
 
 // Replace implements keymgr.Store.
 func (s *Store) Replace(ctx context.Context, r keymgr.Record, events []keymgr.Event) error {
-	return fail(ctx, "replace "+r.Scope.String(), s.replace(ctx, r, events))
+	return fail(ctx, "replace "+r.Scope.Domain, s.replace(ctx, r, events))
 }
 
 func (s *Store) replace(ctx context.Context, r keymgr.Record, events []keymgr.Event) error {
@@ -92,7 +92,7 @@ func (s *Store) replace(ctx context.Context, r keymgr.Record, events []keymgr.Ev
 
 // SwapWraps implements keymgr.Store.
 func (s *Store) SwapWraps(ctx context.Context, scope keymgr.Scope, version uint64, old, new []keymgr.Wrap, events []keymgr.Event) error {
-	return fail(ctx, "swap the wraps of "+scope.String(), s.swapWraps(ctx, scope, version, old, new, events))
+	return fail(ctx, "swap the wraps of "+scope.Domain, s.swapWraps(ctx, scope, version, old, new, events))
 }
 
 func (s *Store) swapWraps(ctx context.Context, scope keymgr.Scope, version uint64, old, new []keymgr.Wrap, events []keymgr.Event) error {

@@ -21,11 +21,12 @@ func (e *Env) AssertKMSCalls(t testing.TB, n int) {
 const MinPlaintext = 6
 
 // AssertNoPlaintext fails the test if one of the values is in any column of any
-// table of the database, its statistics and large objects, or in what the server
-// has logged for it since Start or the last Reset. There the server logs every
-// statement with all parameters, so the value must not have been sent to it
-// either. The log of a server in FIELDCRYPT_TEST_POSTGRES_URL is out of reach and
-// not looked at, which is logged.
+// table of the database, its statistics and large objects, in a definition
+// (defaults, expressions of indexes, views, functions, comments and the like), or
+// in what the server has logged for it since Start or the last Reset. There the
+// server logs every statement with all parameters, so the value must not have been
+// sent to it either. The log of a server in FIELDCRYPT_TEST_POSTGRES_URL is out of
+// reach and not looked at, which is logged.
 //
 // Values are found as text in any case, with their separators and without (if
 // they are a number like that of a card); as hex, base64, JSON, URL, SQL and Go
@@ -45,7 +46,7 @@ func (e *Env) AssertNoPlaintext(t testing.TB, values ...string) {
 		s.forms = append(s.forms, formsOf(v))
 	}
 	ctx := context.Background()
-	if err := e.searchTables(ctx, s); err != nil {
+	if err := e.searchDatabase(ctx, s); err != nil {
 		t.Fatalf("fieldcrypttest: AssertNoPlaintext: %v", err)
 	}
 	switch text, ok, err := e.log.read(ctx, e.db.admin); {

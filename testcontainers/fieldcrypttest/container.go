@@ -141,10 +141,11 @@ func (o *output) Write(b []byte) (int, error) {
 	return o.buf.Write(b)
 }
 
-func (o *output) text() (string, error) {
+// text returns a copy of what was printed from a byte on.
+func (o *output) text(from int) ([]byte, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.buf.String(), nil
+	return bytes.Clone(o.buf.Bytes()[from:]), nil
 }
 
 // tail is the end of what was printed, for an error.

@@ -92,6 +92,12 @@ func (d *database) end(ctx context.Context, name string) error {
 	}
 }
 
+// endBusy ends the sessions that may hold locks.
+func (d *database) endBusy(ctx context.Context) error {
+	_, err := d.admin.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND state <> 'idle'", d.name)
+	return err
+}
+
 // inUse is Postgres's answer where a database that is to go, or to be copied, has
 // a session: one that is just ending, or has just begun.
 const inUse = "55006"

@@ -2,9 +2,11 @@ package fieldcrypttest
 
 import (
 	"context"
+	"database/sql"
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -42,6 +44,7 @@ type Env struct {
 	server  *server
 	db      *database
 	current atomic.Pointer[fieldcrypt.Crypter] // for new connections
+	handles []*sql.DB                          // on Pool
 	log     logReader
 }
 
@@ -70,8 +73,7 @@ func Start(t testing.TB, o Options) *Env {
 		t.Fatalf("fieldcrypttest: %v", err)
 	}
 	e.Pool = pool
-	t.Cleanup(pool.Close)
-	t.Cleanup(e.closeKeys)
+	t.Cleanup(func() { e.end(t) })
 	e.KMS.ResetCalls()
 	if err := e.connect(ctx); err != nil {
 		t.Fatalf("fieldcrypttest: %v", err)
@@ -100,22 +102,27 @@ func (e *Env) openPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		fc := e.current.Load()
-		if fc == nil {
-			return nil
-		}
-		return pgxcrypt.AfterConnect(fc)(ctx, conn)
-	}
 	if e.options.Pool != nil {
 		e.options.Pool(cfg)
+	}
+	own := cfg.AfterConnect
+	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		if fc := e.current.Load(); fc != nil {
+			if err := pgxcrypt.AfterConnect(fc)(ctx, conn); err != nil {
+				return err
+			}
+		}
+		if own == nil {
+			return nil
+		}
+		return own(ctx, conn)
 	}
 	return pgxpool.NewWithConfig(ctx, cfg)
 }
 
 // connect makes Fieldcrypt and GORM on the pool, and opens all scopes.
 func (e *Env) connect(ctx context.Context) error {
-	keys, err := e.openKeys(ctx, e.Pool)
+	keys, err := e.openKeys(ctx, e.handle())
 	if err != nil {
 		return err
 	}
@@ -124,13 +131,24 @@ func (e *Env) connect(ctx context.Context) error {
 	if err := e.openScopes(ctx); err != nil {
 		return err
 	}
-	e.GORM, err = e.openGORM(e.Pool, e.Fieldcrypt)
+	e.GORM, err = e.openGORM(e.handle(), e.Fieldcrypt)
 	return err
 }
 
-// openKeys returns a Manager of the keysets in the database of a pool.
-func (e *Env) openKeys(ctx context.Context, pool *pgxpool.Pool) (*keymgr.Manager, error) {
-	cfg := keymgr.Config{Domains: map[string]keymgr.Domain{}}
+// handle returns Pool for database/sql, until the end of the test.
+func (e *Env) handle() *sql.DB {
+	db := stdlib.OpenDBFromPool(e.Pool)
+	e.handles = append(e.handles, db)
+	return db
+}
+
+// storeTimeout is for a machine on which other tests run.
+const storeTimeout = 30 * time.Second
+
+// openKeys returns a Manager of the keysets in a database. It is Lazy, for tests
+// set its clock and break its database: it does not report as an instance.
+func (e *Env) openKeys(ctx context.Context, db *sql.DB) (*keymgr.Manager, error) {
+	cfg := keymgr.Config{Domains: map[string]keymgr.Domain{}, StoreTimeout: storeTimeout}
 	client := e.KMS.Client()
 	for _, d := range e.domains() {
 		_, perTenant := e.options.Tenants[d]
@@ -139,7 +157,7 @@ func (e *Env) openKeys(ctx context.Context, pool *pgxpool.Pool) (*keymgr.Manager
 	if e.options.Keys != nil {
 		e.options.Keys(&cfg)
 	}
-	cfg.Store, cfg.Lazy = sqlstore.New(stdlib.OpenDBFromPool(pool)), true
+	cfg.Store, cfg.Lazy = sqlstore.New(db), true
 	return keymgr.Open(ctx, cfg)
 }
 
@@ -159,7 +177,7 @@ func (e *Env) closeKeys() {
 	}
 }
 
-func (e *Env) openGORM(pool *pgxpool.Pool, fc *fieldcrypt.Crypter) (*gorm.DB, error) {
+func (e *Env) openGORM(conn *sql.DB, fc *fieldcrypt.Crypter) (*gorm.DB, error) {
 	cfg := gorm.Config{}
 	if e.options.GORM != nil {
 		cfg = *e.options.GORM
@@ -167,7 +185,7 @@ func (e *Env) openGORM(pool *pgxpool.Pool, fc *fieldcrypt.Crypter) (*gorm.DB, er
 	if cfg.Logger == nil {
 		cfg.Logger = logger.Discard
 	}
-	db, err := gorm.Open(postgres.New(postgres.Config{Conn: stdlib.OpenDBFromPool(pool)}), &cfg)
+	db, err := gorm.Open(postgres.New(postgres.Config{Conn: conn}), &cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package fieldcrypttest
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -14,7 +15,7 @@ import (
 type logReader struct {
 	server   *server
 	database string
-	from     string // what is logged up to this text is over
+	from     int // what is logged before this byte is over
 }
 
 // restart makes read begin here.
@@ -22,8 +23,8 @@ func (l *logReader) restart(ctx context.Context, admin *pgx.Conn) error {
 	if l.server.log == nil {
 		return nil
 	}
-	mark, _, err := l.mark(ctx, admin)
-	l.from = mark
+	_, end, err := l.mark(ctx, admin)
+	l.from += end
 	return err
 }
 
@@ -33,35 +34,35 @@ func (l *logReader) read(ctx context.Context, admin *pgx.Conn) (text string, ok 
 	if l.server.log == nil {
 		return "", false, nil
 	}
-	_, text, err = l.mark(ctx, admin)
+	logged, end, err := l.mark(ctx, admin)
 	if err != nil {
 		return "", false, err
 	}
-	if _, after, found := strings.Cut(text, l.from); found {
-		text = after
-	}
-	return ofDatabase(text, l.database), true, nil
+	return ofDatabase(string(logged[:end]), l.database), true, nil
 }
 
-// mark has the server log a text and waits for it to arrive: what was logged
-// before has arrived by then.
-func (l *logReader) mark(ctx context.Context, admin *pgx.Conn) (mark, text string, err error) {
+// mark has the server log a text, and returns what it has logged since restart
+// and where the text ends in that: what was logged before has arrived by then.
+func (l *logReader) mark(ctx context.Context, admin *pgx.Conn) (logged []byte, end int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	mark = "mark " + rand.Text()
-	if _, err := admin.Exec(ctx, "SELECT '"+mark+"'"); err != nil {
-		return "", "", err
+	mark := []byte("mark " + rand.Text())
+	if _, err := admin.Exec(ctx, "SELECT '"+string(mark)+"'"); err != nil {
+		return nil, 0, err
 	}
 	for {
-		if text, err = l.server.log(); err != nil {
-			return "", "", err
+		more, err := l.server.log(l.from + len(logged))
+		if err != nil {
+			return nil, 0, err
 		}
-		if strings.Contains(text, mark) {
-			return mark, text, nil
+		begin := max(0, len(logged)-len(mark))
+		logged = append(logged, more...)
+		if i := bytes.Index(logged[begin:], mark); i >= 0 {
+			return logged, begin + i + len(mark), nil
 		}
 		select {
 		case <-ctx.Done():
-			return "", "", errors.New("a statement does not turn up in it")
+			return nil, 0, errors.New("a statement does not turn up in it")
 		case <-time.After(time.Millisecond):
 		}
 	}
@@ -69,12 +70,13 @@ func (l *logReader) mark(ctx context.Context, admin *pgx.Conn) (mark, text strin
 
 // ofDatabase drops what is about other databases than the named one. A line of
 // the log begins with its database in brackets, "[]" where it is about none, and
-// goes on in lines that begin with a tab.
+// goes on in lines before which the server puts a tab, which is taken away.
 func ofDatabase(text, name string) string {
 	var b strings.Builder
 	keep := true
 	for line := range strings.Lines(text) {
-		if !strings.HasPrefix(line, "\t") {
+		line, goesOn := strings.CutPrefix(line, "\t")
+		if !goesOn {
 			database, rest, bracketed := strings.Cut(strings.TrimPrefix(line, "["), "] ")
 			bracketed = bracketed && strings.HasPrefix(line, "[")
 			if keep = !bracketed || database == "" || database == name; keep && bracketed {

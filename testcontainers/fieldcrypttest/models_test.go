@@ -108,3 +108,8 @@ func failures(t testing.TB, test func(t testing.TB)) string {
 }
 
 var ctx = context.Background()
+
+func startWith(t testing.TB, schema string) *fieldcrypttest.Env {
+	t.Helper()
+	return fieldcrypttest.Start(t, fieldcrypttest.Options{Models: []any{&Patient{}}, Schema: schema})
+}

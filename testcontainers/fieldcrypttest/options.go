@@ -41,6 +41,7 @@ type Options struct {
 	// whose keysets are made. Others may be made by Fieldcrypt.Keys().Create.
 	Tenants map[string][]string
 	// Keys changes how keys are managed, for example CacheTTL or the clock.
+	// StoreTimeout is 30 seconds unless it says otherwise: machines of CI are slow.
 	// Store and Lazy are not its to set.
 	Keys func(*keymgr.Config)
 	// Crypter configures Env.Fieldcrypt.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // TestPlaintextIsFoundInEveryColumn: of every kind of table, type and schema.
@@ -103,4 +105,45 @@ func TestCiphertextIsNotTakenForPlaintext(t *testing.T) {
 	}
 	ok(t, env.GORM.CreateInBatches(rows, 100).Error)
 	env.AssertNoPlaintext(t, all...)
+}
+
+// TestTemporaryTablesAreLeftOut: other sessions cannot read them.
+func TestTemporaryTablesAreLeftOut(t *testing.T) {
+	env := start(t)
+	conn, err := env.Pool.Acquire(ctx)
+	ok(t, err)
+	defer conn.Release()
+	_, err = conn.Exec(ctx, "CREATE TEMP TABLE mine AS SELECT 1 AS id")
+	ok(t, err)
+	env.AssertNoPlaintext(t, card)
+}
+
+// TestPlaintextOfSeveralLinesIsFoundInTheLog, where the server indents it.
+func TestPlaintextOfSeveralLinesIsFoundInTheLog(t *testing.T) {
+	if logOutOfReach() {
+		t.Skip("the server's log is out of reach")
+	}
+	env := start(t)
+	const lines = "first line\nsecond line"
+	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeExec} {
+		_, err := env.Pool.Exec(ctx, "SELECT $1::text", mode, lines)
+		ok(t, err)
+		if got := failures(t, func(t testing.TB) { env.AssertNoPlaintext(t, lines) }); !strings.Contains(got, "log") {
+			t.Errorf("mode %v: %q", mode, got)
+		}
+		env.Reset(t)
+	}
+}
+
+// TestBytesAreFoundWhateverTheDatabaseWritesThemAs: also in arrays.
+func TestBytesAreFoundWhateverTheDatabaseWritesThemAs(t *testing.T) {
+	env := start(t)
+	_, err := env.Pool.Exec(ctx, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET bytea_output = escape', current_database()); END $$")
+	ok(t, err)
+	_, err = env.Pool.Exec(ctx, "CREATE TABLE bs AS SELECT ARRAY['\\x5a6fc3ab205175696c6c66656174686572'::bytea] AS b")
+	ok(t, err)
+	got := failures(t, func(t testing.TB) { env.AssertNoPlaintext(t, "Zoë Quillfeather") })
+	if !strings.Contains(got, "bs, column b") {
+		t.Error(got)
+	}
 }

@@ -2,9 +2,11 @@ package fieldcrypttest
 
 import (
 	"context"
+	"database/sql"
 	"slices"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/fieldcrypt/go/keymgr"
@@ -31,11 +33,17 @@ func (e *Env) Reset(t testing.TB) {
 
 func (e *Env) reset(ctx context.Context) error {
 	e.KMS.Recover()
+	if err := e.db.endBusy(ctx); err != nil {
+		return err
+	}
 	had, listed := e.storedScopes(ctx)
 	if err := e.db.restore(ctx); err != nil {
 		return err
 	}
 	e.Pool.Reset()
+	if err := e.awaitConnection(ctx); err != nil {
+		return err
+	}
 	e.KMS.ResetCalls()
 	for _, s := range slices.Concat(e.scopes, had) {
 		e.Fieldcrypt.Keys().Evict(s)
@@ -53,10 +61,21 @@ func (e *Env) reset(ctx context.Context) error {
 }
 
 // storedScopes lists the scopes in the database, and whether it could: the test
-// may have done anything to the tables.
+// may have done anything to the tables, and to the pool.
 func (e *Env) storedScopes(ctx context.Context) ([]keymgr.Scope, bool) {
 	const many = 10_000
-	db := stdlib.OpenDBFromPool(e.Pool)
+	ctx, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	var db *sql.DB
+	if s := e.Pool.Stat(); s.AcquiredConns() >= s.MaxConns() {
+		cfg, err := pgx.ParseConfig(e.URL)
+		if err != nil {
+			return nil, false
+		}
+		db = stdlib.OpenDB(*cfg)
+	} else {
+		db = stdlib.OpenDBFromPool(e.Pool)
+	}
 	defer db.Close()
 	scopes, err := sqlstore.New(db).Scopes(ctx, keymgr.Scope{}, many)
 	return scopes, err == nil && len(scopes) < many

@@ -26,10 +26,11 @@ func (e *Env) fillTemplate(ctx context.Context) error {
 	}
 	defer pool.Close()
 	db := stdlib.OpenDBFromPool(pool)
+	defer db.Close()
 	if err := sqlstore.Migrate(ctx, db); err != nil {
 		return err
 	}
-	keys, err := e.openKeys(ctx, pool)
+	keys, err := e.openKeys(ctx, db)
 	if err != nil {
 		return err
 	}
@@ -46,7 +47,7 @@ func (e *Env) fillTemplate(ctx context.Context) error {
 	}
 	fc := fieldcrypt.New(keys, e.options.Crypter)
 	if len(e.models.gorm) > 0 {
-		g, err := e.openGORM(pool, fc)
+		g, err := e.openGORM(db, fc)
 		if err != nil {
 			return err
 		}

@@ -5,10 +5,10 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"regexp"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // search collects where values are.
@@ -55,17 +55,28 @@ func (s *search) lookRaw(where string, data []byte, how string) {
 }
 
 // tables lists what rows are read from. A partitioned table's are in its
-// partitions.
+// partitions. Temporary tables are closed to other sessions; the log tells of them.
 const tables = `SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-	WHERE c.relkind IN ('r', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_toast%' AND has_table_privilege(c.oid, 'SELECT')
-	UNION ALL SELECT 'pg_catalog.pg_stats'
+	WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_toast%'
+	UNION ALL SELECT 'pg_catalog.' || name FROM unnest(ARRAY['pg_stats', 'pg_stats_ext', 'pg_stats_ext_exprs']) AS name
 	UNION ALL SELECT 'pg_catalog.pg_largeobject' WHERE has_table_privilege('pg_catalog.pg_largeobject', 'SELECT')
 	ORDER BY 1`
 
-// searchTables looks at every value in the database, by a connection of its own:
+// asText is how the search reads, whatever the database has set: rows that a
+// policy would hide are an error.
+var asText = map[string]string{
+	"bytea_output": "hex", "client_encoding": "UTF8", "datestyle": "ISO", "row_security": "off", "statement_timeout": "0",
+}
+
+// searchDatabase looks at every value in the database, by a connection of its own:
 // the pool's may all be taken.
-func (e *Env) searchTables(ctx context.Context, s *search) error {
-	conn, err := pgx.Connect(ctx, e.URL)
+func (e *Env) searchDatabase(ctx context.Context, s *search) error {
+	cfg, err := pgx.ParseConfig(e.URL)
+	if err != nil {
+		return err
+	}
+	maps.Copy(cfg.RuntimeParams, asText)
+	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -83,7 +94,7 @@ func (e *Env) searchTables(ctx context.Context, s *search) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return nil
+	return s.searchDefinitions(ctx, conn)
 }
 
 func (s *search) searchTable(ctx context.Context, conn *pgx.Conn, name string) error {
@@ -95,11 +106,7 @@ func (s *search) searchTable(ctx context.Context, conn *pgx.Conn, name string) e
 	for rows.Next() {
 		columns := rows.FieldDescriptions()
 		for i, raw := range rows.RawValues() {
-			where := name + ", column " + columns[i].Name
-			if columns[i].DataTypeOID == pgtype.ByteaOID && !bytes.HasPrefix(raw, []byte(`\x`)) && len(raw) > 0 {
-				return fmt.Errorf("column %s: the server does not write bytes as hex: set bytea_output=hex", columns[i].Name)
-			}
-			s.look(where, raw)
+			s.look(name+", column "+columns[i].Name, raw)
 		}
 	}
 	return rows.Err()

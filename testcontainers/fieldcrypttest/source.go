@@ -14,10 +14,10 @@ import (
 
 // server is a Postgres on which environments make their databases.
 type server struct {
-	what      string // for people
-	url       string // of a database from which others are made
-	log       func() (string, error)
-	container string // its id, or ""
+	what      string                         // for people
+	url       string                         // of a database from which others are made
+	log       func(from int) ([]byte, error) // what was logged from a byte on; nil: out of reach
+	container string                         // its id, or ""
 }
 
 // source is where a server comes from. One field is set.

@@ -99,7 +99,8 @@ func (g *grant) fits(r *request, action string) bool {
 }
 
 func (c constraints) hold(context map[string]string) bool {
-	return (c.EncryptionContextEquals == nil || maps.Equal(c.EncryptionContextEquals, context)) && contains(context, c.EncryptionContextSubset)
+	whole := c.EncryptionContextEquals == nil || len(c.EncryptionContextEquals) == len(context) && contains(context, c.EncryptionContextEquals)
+	return whole && contains(context, c.EncryptionContextSubset)
 }
 
 // covers reports whether a child allows nothing that g does not.
@@ -123,10 +124,11 @@ func (c constraints) equal(other constraints) bool {
 	return maps.Equal(c.EncryptionContextEquals, other.EncryptionContextEquals) && maps.Equal(c.EncryptionContextSubset, other.EncryptionContextSubset)
 }
 
-// contains reports whether all of part is in whole.
+// contains reports whether all of part is in whole, without regard to the case of
+// keys.
 func contains(whole, part map[string]string) bool {
 	for key, v := range part {
-		if got, ok := whole[key]; !ok || got != v {
+		if !slices.Contains(valuesOf(whole, key), v) {
 			return false
 		}
 	}

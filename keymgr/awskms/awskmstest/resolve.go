@@ -26,7 +26,7 @@ func (s *Server) find(r *request, id, action string) (*key, error) {
 	if err := s.checkTokens(r); err != nil {
 		return nil, err
 	}
-	if isAlias(id) {
+	if r.alias = ""; isAlias(id) {
 		r.alias = id[strings.Index(id, "alias/"):]
 	}
 	k, err := s.lookup(id)
