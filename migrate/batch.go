@@ -17,7 +17,9 @@ type window struct {
 	rows    []Row
 	cursor  []byte // where it ends
 	scanned int64
-	last    bool // the shard ends with it
+	failed  int64  // rows so far that could not be rewritten
+	counts  counts // of the pass so far
+	last    bool   // the shard ends with it
 	bytes   int
 }
 
@@ -35,7 +37,7 @@ type batch struct {
 
 // windowBytes is how much of a window is kept in memory: the rows after that
 // are read again.
-const windowBytes = 16 << 20
+const windowBytes = 4 << 20
 
 // statements are the SQL for one shard of a table. Names stand in it as they are,
 // so nothing of it may be a format.
@@ -89,7 +91,7 @@ func (s *statements) prepareWrite() {
 	var arrays, names, set, key, locked, same []string
 	v := func(prefix string, i int, c Column) string {
 		names = append(names, prefix+strconv.Itoa(i))
-		arrays = append(arrays, fmt.Sprintf("unnest($%d::%s[])", len(names)+len(fenceTypes), c.cast))
+		arrays = append(arrays, fmt.Sprintf("unnest($%d::%s[]) AS %s", len(names)+len(fenceTypes), c.cast, names[len(names)-1]))
 		return "v." + names[len(names)-1]
 	}
 	for i, c := range s.keys {
@@ -103,7 +105,7 @@ func (s *statements) prepareWrite() {
 	for i, c := range s.reads {
 		same = append(same, identical("t."+quote(c.Name), v("o", i, c), c.Type))
 	}
-	from := "ROWS FROM (" + strings.Join(arrays, ", ") + ") v(" + strings.Join(names, ", ") + ")"
+	from := "(SELECT " + strings.Join(arrays, ", ") + ") v" // cheaper by far than ROWS FROM, which materializes each
 	before := holdLease + `, done AS (UPDATE ONLY ` + s.name + ` t SET ` + strings.Join(set, ", ") + ` FROM lease, `
 	after := ` WHERE ` + strings.Join(append(key, same...), " AND ") + ` RETURNING 1), n AS (SELECT count(*) AS n FROM done) ` + countBatch
 	s.write = before + from + after

@@ -119,6 +119,7 @@ func Start(ctx context.Context, db *DB, spec Spec, rw Rewriter, limits Limits, a
 }
 
 // Load reads a job. ErrTampered: its spec does not have the hash that was stored.
+// ErrSpecChanged: the spec says what this version does not know.
 func Load(ctx context.Context, db *DB, id string) (*Job, error) { return load(ctx, db.q(), id, "") }
 
 func load(ctx context.Context, q querier, id, lock string) (*Job, error) {
@@ -138,8 +139,10 @@ func load(ctx context.Context, q querier, id, lock string) (*Job, error) {
 	if h := sha256.Sum256([]byte(spec)); !bytes.Equal(h[:], hash) {
 		return nil, fmt.Errorf("job %s: its spec does not have its hash: %w", id, ErrTampered)
 	}
-	if err := json.Unmarshal([]byte(spec), &j.Spec); err != nil {
-		return nil, fmt.Errorf("job %s: %w: %w", id, ErrTampered, err)
+	d := json.NewDecoder(strings.NewReader(spec))
+	d.DisallowUnknownFields() // a later version's, which would be ignored
+	if err := d.Decode(&j.Spec); err != nil {
+		return nil, fmt.Errorf("job %s was started by another version, which must end it: %w: %w", id, ErrSpecChanged, err)
 	}
 	if err := json.Unmarshal([]byte(limits), &j.Limits); err != nil {
 		return nil, fmt.Errorf("job %s: %w: %w", id, ErrTampered, err)

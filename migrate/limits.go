@@ -8,14 +8,18 @@ import (
 )
 
 // Limits say how hard a job may press on the database. Each may be changed while
-// it runs ([Set]). The zero value is a batch of 10 ms and no other limit.
+// it runs ([Set]). The zero value is a batch of 10 ms and no other limit; but while
+// others write in more than 100 transactions a second on the server, the workers of a
+// process take turns, with batches of 2 ms and rests of 0.3 times the work. Where
+// BatchTarget or Nice is set, they do as they are told.
 type Limits struct {
-	// BatchTarget is what one batch should take. Defaults to 10 ms.
+	// BatchTarget is what one batch should take. Defaults to 10 ms, 2 ms beside others.
 	BatchTarget time.Duration `json:"batch_target,omitempty"`
 	// LockTimeout is how long a batch waits for rows that others hold. It must be
 	// far below Postgres's deadlock_timeout (1 s). Defaults to 5 ms.
 	LockTimeout time.Duration `json:"lock_timeout,omitempty"`
-	// Nice is how long to rest after each batch, in times of what it took.
+	// Nice is how long to rest after each batch, in times of what it took. Defaults to
+	// 0, 0.3 beside others.
 	Nice float64 `json:"nice,omitempty"`
 	// MaxLag is how far the slowest streaming replica may be behind. A server
 	// without replicas, or a role that may not see them, counts as too far.

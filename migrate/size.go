@@ -21,7 +21,7 @@ type sizer struct {
 
 func newSizer(last int) *sizer {
 	if last == 0 {
-		last = 500
+		last = 100
 	}
 	return &sizer{rows: min(max(last, minBatch), maxBatch)}
 }

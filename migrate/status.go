@@ -28,6 +28,10 @@ type Status struct {
 	// RowsPerSecond is what the workers scan while they are at work, all of them
 	// together; 0 before the first batch.
 	RowsPerSecond float64 `json:"rows_per_second"`
+	// Snapshot is for how long the oldest transaction of the database has been open,
+	// in seconds, as far as this role may see (pg_monitor sees all). While it is, no
+	// old row can be cleared away: a long one makes the table, and all others, grow.
+	Snapshot float64 `json:"oldest_snapshot_age"`
 	// Failures are the open and the waived ones by class; gone ones are left out.
 	Failures []FailureCount `json:"failures"`
 }
@@ -59,7 +63,10 @@ type FailureCount struct {
 	Rows       int64  `json:"rows"`
 }
 
-// Read returns a job's status, from one statement.
+const oldestSnapshot = `SELECT coalesce(extract(epoch FROM clock_timestamp() - min(xact_start)), 0)::float8 FROM pg_stat_activity
+	WHERE datname = current_database() AND pid <> pg_backend_pid() AND (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL)`
+
+// Read returns a job's status.
 func Read(ctx context.Context, db *DB, job string) (*Status, error) {
 	age := func(column string) string {
 		if db.dialect == sqlite {
@@ -86,6 +93,11 @@ func Read(ctx context.Context, db *DB, job string) (*Status, error) {
 	}
 	if !found {
 		return nil, fmt.Errorf("%s: %w", job, ErrJobNotFound)
+	}
+	if db.dialect == postgres {
+		if _, err := one(ctx, db.q(), oldestSnapshot, nil, &s.Snapshot); err != nil {
+			return nil, err
+		}
 	}
 	s.Created, s.Now = created.Format(time.RFC3339), now.Format(time.RFC3339)
 	var list []struct {

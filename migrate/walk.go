@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"runtime"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -41,7 +39,7 @@ type walk struct {
 
 const (
 	maxStretch  = 64
-	maxWindow   = 64_000 // rows
+	maxWindow   = 16_000 // rows
 	controlled  = 250 * time.Millisecond
 	readTimeout = 30 * time.Second
 )
@@ -72,53 +70,31 @@ func (k *walk) settings(lock, statement time.Duration) settings {
 	return settings{lock: lock, statement: statement, name: "fieldcrypt migrate " + k.job.ID}
 }
 
-// window does one stretch of the shard: read, rewrite, write batch by batch.
+// window does one stretch of the shard: reads it, then rewrites and writes batch
+// by batch, so that nobody has to wait for long.
 func (k *walk) window(ctx context.Context) (last bool, err error) {
-	began := time.Now()
+	end, began := k.begin(ctx), time.Now()
 	w, err := k.read(ctx)
-	if err != nil {
-		return false, err
-	}
-	for err = k.rewrite(ctx, w.rows); errors.Is(err, ErrRetry); err = k.rewrite(ctx, w.rows) {
-		if err := k.later(ctx); err != nil {
-			return false, err
-		}
-	}
-	if err != nil {
-		return false, err
-	}
-	var todo []Row
-	var bad []failed
-	sums := k.lease.counts.clone()
-	for _, r := range w.rows {
-		sums = sums.plus(r.Count)
-		switch {
-		case r.Failed != "":
-			bad = append(bad, failed{r.Key, r.Failed})
-		case r.New != nil && len(k.job.Spec.Writes) > 0:
-			todo = append(todo, r)
-		}
-	}
 	k.busy += time.Since(began)
-	if len(bad) > 0 {
-		if err := k.addFailures(ctx, bad); err != nil {
-			return false, err
-		}
+	end()
+	if err != nil {
+		return false, err
 	}
-	batches := spread(todo, k.size.rows, k.interleaved)
+	w.counts = k.lease.counts.clone()
+	batches := spread(w.rows, k.size.rows, k.interleaved)
 	if len(batches) == 0 {
 		batches = [][]Row{nil}
 	}
 	for i, rows := range batches {
 		b := &batch{rows: rows, size: k.size.rows}
 		if i == len(batches)-1 {
-			b.cursor, b.scanned, b.failed, b.counts = w.cursor, w.scanned, int64(len(bad)), sums
+			b.cursor, b.scanned = w.cursor, w.scanned
 		}
-		if err := k.batch(ctx, b); err != nil {
+		if err := k.batch(ctx, w, b); err != nil {
 			return false, err
 		}
 	}
-	k.lease.cursor, k.lease.counts = w.cursor, sums
+	k.lease.cursor, k.lease.counts = w.cursor, w.counts
 	return w.last, nil
 }
 
@@ -148,60 +124,70 @@ func (k *walk) read(ctx context.Context) (*window, error) {
 	}
 }
 
-// rewrite runs the rewriter on all processors.
-func (k *walk) rewrite(ctx context.Context, rows []Row) error {
-	const chunk = 128
-	next := make(chan []Row)
-	n := min(runtime.GOMAXPROCS(0), (len(rows)+chunk-1)/chunk)
-	errs := make([]error, n)
-	var wg sync.WaitGroup
-	for i := range errs {
-		wg.Go(func() {
-			for rows := range next {
-				if err := k.rw.Rewrite(ctx, rows); err != nil {
-					errs[i] = err
-				}
-			}
-		})
+// batch waits until it may do one batch, does, and rests.
+func (k *walk) batch(ctx context.Context, w *window, b *batch) error {
+	if err := k.ready(ctx); err != nil {
+		return err
 	}
-	for at := 0; at < len(rows); at += chunk {
-		next <- rows[at:min(at+chunk, len(rows))]
+	defer k.begin(ctx)()
+	began := time.Now()
+	bad, err := k.rewrite(ctx, w, b)
+	if err == nil && len(bad) > 0 {
+		err = k.addFailures(ctx, bad)
 	}
-	close(next)
-	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("%w: %w", errRewriter, err)
+	if err != nil {
+		return err
+	}
+	if w.failed += int64(len(bad)); b.cursor != nil {
+		b.failed, b.counts = w.failed, w.counts
+	}
+	k.busy += time.Since(began)
+	if len(b.rows) > 0 || b.cursor != nil {
+		now, n := time.Now(), len(b.rows)
+		b.took, k.busy = k.busy, 0
+		if err := k.write(ctx, b, false); err != nil {
+			return err
+		}
+		k.busy = time.Since(now)
+		k.size.note(n, k.busy, k.target())
+	}
+	return nil
+}
+
+// rewrite leaves in a batch what is to be written, and returns what failed. It is
+// tried again for as long as the rewriter asks to.
+func (k *walk) rewrite(ctx context.Context, w *window, b *batch) (bad []failed, err error) {
+	for err = k.rw.Rewrite(ctx, b.rows); errors.Is(err, ErrRetry); err = k.rw.Rewrite(ctx, b.rows) {
+		if err := k.later(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errRewriter, err)
 	}
 	k.back.reset()
-	return nil
+	todo := b.rows[:0]
+	for _, r := range b.rows {
+		w.counts = w.counts.plus(r.Count)
+		switch {
+		case r.Failed != "":
+			bad = append(bad, failed{r.Key, r.Failed})
+		case r.New != nil && len(k.job.Spec.Writes) > 0:
+			todo = append(todo, r)
+		}
+	}
+	b.rows = todo
+	return bad, nil
 }
 
 var errRewriter = errors.New("the rewriter failed")
 
-// batch waits until it may write one batch, does, and rests.
-func (k *walk) batch(ctx context.Context, b *batch) error {
-	if err := k.ready(ctx); err != nil {
-		return err
-	}
-	b.took, k.busy = k.busy, 0
-	began := time.Now()
-	if err := k.write(ctx, b, false); err != nil {
-		return err
-	}
-	took := time.Since(began)
-	k.busy += took
-	k.size.note(len(b.rows), took, k.limits.batchTarget())
-	if rest := time.Duration(k.limits.Nice * float64(took)); rest > 0 {
-		sleep(ctx, rest)
-	}
-	return nil
-}
-
 // write writes a batch. Rows that others hold are left out; a batch that is too
 // slow, or has a row that the database refuses, is cut in two until it is one row.
 func (k *walk) write(ctx context.Context, b *batch, skipLocked bool) error {
-	timeout := min(max(20*k.limits.batchTarget(), time.Second), readTimeout)
+	timeout := min(max(20*k.target(), time.Second), readTimeout)
 	op, cancel := answered(ctx)
+	k.pace.own.Add(1)
 	_, err := k.rows.writeBatch(op, k.lease, b, k.settings(k.limits.lockTimeout(), timeout), skipLocked)
 	cancel()
 	code := sqlState(err)

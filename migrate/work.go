@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -60,9 +61,10 @@ func Work(ctx context.Context, db *DB, id string, rw Rewriter, o Options) error 
 	stop, cancel := context.WithCancel(ctx)
 	defer cancel()
 	errs := make([]error, o.Workers)
+	pace := &pace{}
 	var wg sync.WaitGroup
 	for i := range errs {
-		w := &worker{db: db, job: job, rw: rw, options: o, limits: job.Limits, owner: o.Actor + "/" + strings.ToLower(rand.Text()[:8])}
+		w := &worker{pace: pace, db: db, job: job, rw: rw, options: o, limits: job.Limits, owner: o.Actor + "/" + strings.ToLower(rand.Text()[:8])}
 		wg.Go(func() {
 			if errs[i] = w.loop(stop); errs[i] != nil {
 				cancel()
@@ -97,6 +99,7 @@ type worker struct {
 	owner   string
 	limits  Limits
 	signals signals
+	pace    *pace // of all workers of the process
 }
 
 // loop claims shards until the sweep has ended.
@@ -134,7 +137,11 @@ func (w *worker) step(ctx context.Context) (more bool, err error) {
 	}
 	if l != nil {
 		defer w.db.release(context.WithoutCancel(ctx), l) // does nothing to a shard that is done
-		return true, w.shard(ctx, l)
+		err := w.shard(ctx, l)
+		if errors.Is(err, ErrTableGone) && w.dropped(ctx, l) {
+			err = w.db.shardDone(context.WithoutCancel(ctx), l)
+		}
+		return true, err
 	}
 	job, err := Load(ctx, w.db, w.job.ID)
 	switch {
@@ -172,6 +179,12 @@ func (w *worker) shard(ctx context.Context, l *lease) error {
 			return w.db.shardDone(context.WithoutCancel(ctx), l)
 		}
 	}
+}
+
+// dropped reports whether the shard's table was a part of the job's, and is no more.
+func (w *worker) dropped(ctx context.Context, l *lease) bool {
+	_, leaves, err := w.db.relations(ctx, w.job.Target)
+	return err == nil && l.relation != w.job.Target && !slices.Contains(leaves, l.relation)
 }
 
 // keepAlive renews the lease until ctx ends. That the lease is lost shows in the

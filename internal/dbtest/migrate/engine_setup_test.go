@@ -155,10 +155,13 @@ func newToy(columns ...string) *toy { return &toy{columns: columns, to: 2} }
 func (r *toy) Reads() []string  { return r.columns }
 func (r *toy) Writes() []string { return r.columns }
 
-func (r *toy) Todo() string {
-	parts := make([]string, len(r.columns))
-	for i, c := range r.columns {
-		parts[i] = fmt.Sprintf(`substr(%q, 1, 4) <> '\x%08x'`, c, r.to)
+func (r *toy) Todo() string { return todo(r.columns, 1, r.to) }
+
+// todo is the condition that a column's value names another key than this one.
+func todo(columns []string, at int, key uint32) string {
+	parts := make([]string, len(columns))
+	for i, c := range columns {
+		parts[i] = fmt.Sprintf(`substr(%q, %d, 4) <> '\x%08x'`, c, at, key)
 	}
 	return strings.Join(parts, " OR ")
 }
