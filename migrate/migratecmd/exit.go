@@ -61,6 +61,7 @@ var classes = []struct {
 	way  string
 }{
 	{ErrUsage, ExitUsage, ""},
+	{ErrStray, ExitFailures, "`verify` opens every value and names the rows"},
 	{migrate.ErrFailures, ExitFailures, "`migrate failures list` names the rows and what is wrong with each; mend them and `migrate failures retry`, or `migrate failures waive`"},
 	{migrate.ErrCancelled, ExitRefused, "what was rewritten stays so; `migrate start` begins another job"},
 	{migrate.ErrPaused, ExitIncomplete, "`migrate resume` lets it go on, and then `migrate work`"},
