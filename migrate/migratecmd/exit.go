@@ -46,6 +46,9 @@ type advised struct {
 
 func (e advised) Unwrap() error { return e.error }
 
+// Advice is what helps.
+func (e advised) Advice() string { return e.way }
+
 func advise(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
