@@ -14,6 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/fieldcrypt/go/internal/pgtest"
+	"github.com/fieldcrypt/go/keymgr/awskms/awskmstest"
 )
 
 // The scripts in testdata/script use the program as an operator's script would:
@@ -46,7 +47,7 @@ func runScript(t *testing.T, file, database, dsn string) {
 				url = "sqlite:" + filepath.Join(env.WorkDir, "app.db")
 			}
 			env.Vars = append(env.Vars, databaseVariable+"="+url, "DATABASE="+url, "KEK=local:"+filepath.Join(env.WorkDir, "test.key"),
-				"AWS_ENDPOINT_URL_KMS="+kms.URL(), "AWS_ACCESS_KEY_ID=AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY=none", "AWS_EC2_METADATA_DISABLED=true")
+				"AWS_ENDPOINT_URL_KMS="+kms.URL(), "AWS_ACCESS_KEY_ID="+awskmstest.DefaultAccessKeyID, "AWS_SECRET_ACCESS_KEY="+awskmstest.DefaultSecretAccessKey, "AWS_EC2_METADATA_DISABLED=true")
 			return nil
 		},
 		Condition: func(cond string) (bool, error) { return cond == database, nil },
