@@ -30,6 +30,7 @@ type batch struct {
 	failed  int64         // rows of the window that could not be rewritten
 	took    time.Duration // to read and rewrite
 	size    int           // how many rows the worker now puts into a batch
+	counts  counts        // of the pass so far, with the cursor; nil: as they are
 }
 
 // windowBytes is how much of a window is kept in memory: the rows after that
@@ -142,7 +143,7 @@ func identical(column, value, typ string) string {
 }
 
 // The first parameters of every statement that writes, and their types.
-var fenceTypes = []uint32{pgtype.TextOID, pgtype.Int4OID, pgtype.Int8OID, pgtype.Float8OID, pgtype.Int8OID, pgtype.ByteaOID, pgtype.Int8OID, pgtype.Int8OID, pgtype.Int8OID, pgtype.Int4OID}
+var fenceTypes = []uint32{pgtype.TextOID, pgtype.Int4OID, pgtype.Int8OID, pgtype.Float8OID, pgtype.Int8OID, pgtype.ByteaOID, pgtype.Int8OID, pgtype.Int8OID, pgtype.Int8OID, pgtype.Int4OID, pgtype.TextOID}
 
 const (
 	// holdLease locks the shard's row; without a result there is no lease.
@@ -151,7 +152,7 @@ const (
 	// countBatch moves cursor and counters if there is a lease.
 	countBatch = `UPDATE fieldcrypt_job_shards s SET changed = changed + n.n, conflicts = conflicts + $5 - n.n, pass_changed = pass_changed + n.n,
 			pass_conflicts = pass_conflicts + $5 - n.n, cursor = coalesce($6, cursor), scanned = scanned + $7, failed = failed + $8, busy_us = busy_us + $9,
-			batch_rows = $10, heartbeat_at = clock_timestamp(), lease_until = clock_timestamp() + make_interval(secs => $4)
+			batch_rows = $10, counts = coalesce($11, counts), heartbeat_at = clock_timestamp(), lease_until = clock_timestamp() + make_interval(secs => $4)
 		FROM n, lease WHERE s.job = $1 AND s.shard = $2 RETURNING n.n`
 )
 
@@ -162,7 +163,7 @@ func int4Bytes(n int) []byte   { return binary.BigEndian.AppendUint32(nil, uint3
 func (l *lease) parameters(b *batch) [][]byte {
 	seconds, _ := pgtype.NewMap().Encode(pgtype.Float8OID, pgtype.BinaryFormatCode, l.ttl.Seconds(), nil)
 	return [][]byte{[]byte(l.job), int4Bytes(l.number), int8Bytes(l.fence), seconds, int8Bytes(int64(len(b.rows))),
-		b.cursor, int8Bytes(b.scanned), int8Bytes(b.failed), int8Bytes(b.took.Microseconds()), int4Bytes(b.size)}
+		b.cursor, int8Bytes(b.scanned), int8Bytes(b.failed), int8Bytes(b.took.Microseconds()), int4Bytes(b.size), b.counts.text()}
 }
 
 // array is a one-dimensional array in Postgres's binary representation.

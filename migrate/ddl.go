@@ -58,6 +58,7 @@ var schema = []table{
 	throttle_reason text NOT NULL DEFAULT '',
 	throttled_since timestamptz,
 	batch_rows      integer NOT NULL DEFAULT 0,
+	counts          text NOT NULL DEFAULT '',
 	PRIMARY KEY (job, shard)
 ) WITH (fillfactor = 50)`},
 	{"fieldcrypt_job_failures", `CREATE TABLE IF NOT EXISTS fieldcrypt_job_failures (

@@ -19,6 +19,7 @@ type lease struct {
 	cursor []byte // nil at the beginning
 	pass   int
 	batch  int // rows of a batch, as the last worker found it
+	counts counts
 }
 
 // claim takes a shard that is nobody's, or the owner's own: then its connection
@@ -32,9 +33,9 @@ func (db *DB) claim(ctx context.Context, job, owner string, ttl time.Duration) (
 				AND (s.lease_until IS NULL OR s.lease_until < {now} OR s.owner = $2)
 				AND EXISTS (SELECT 1 FROM fieldcrypt_jobs j WHERE j.id = $1 AND j.phase = 'sweeping' AND j.desired = 'run')
 			ORDER BY s.shard LIMIT 1 {skip})
-		RETURNING shard, relation, lo, hi, block_lo, block_hi, fence, cursor, batch_rows, (SELECT pass FROM fieldcrypt_jobs j WHERE j.id = $1)`,
+		RETURNING shard, relation, lo, hi, block_lo, block_hi, fence, cursor, batch_rows, counts, (SELECT pass FROM fieldcrypt_jobs j WHERE j.id = $1)`,
 		[]any{job, owner, ttl.Seconds()},
-		&l.number, &l.relation, &l.lo, &l.hi, &l.blockLo, &l.blockHi, &l.fence, &l.cursor, &l.batch, &l.pass)
+		&l.number, &l.relation, &l.lo, &l.hi, &l.blockLo, &l.blockHi, &l.fence, &l.cursor, &l.batch, &l.counts, &l.pass)
 	if err != nil || !found {
 		return nil, err
 	}

@@ -23,6 +23,9 @@ type Row struct {
 	// Failed, to be set in place of New, is the class of what is wrong with the
 	// row: a few fixed words, never a value.
 	Failed string
+	// Count, which may be nil, is added to the sums of the pass, element by element;
+	// see [Counts]. A Rewriter may put those of all rows of a call into one.
+	Count []int64
 
 	key, origin []any // Key and Old as SQLite gave them
 }

@@ -61,7 +61,7 @@ func again(ctx context.Context, q querier, job string) error {
 	if _, err := q.exec(ctx, `UPDATE fieldcrypt_jobs SET pass = pass + 1 WHERE id = $1`, job); err != nil {
 		return err
 	}
-	_, err := q.exec(ctx, `UPDATE fieldcrypt_job_shards SET done = false, cursor = NULL, pass_changed = 0, pass_conflicts = 0 WHERE job = $1`, job)
+	_, err := q.exec(ctx, `UPDATE fieldcrypt_job_shards SET done = false, cursor = NULL, pass_changed = 0, pass_conflicts = 0, counts = '' WHERE job = $1`, job)
 	return err
 }
 

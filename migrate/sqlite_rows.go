@@ -129,7 +129,7 @@ func (s *sqliteRows) writeBatch(ctx context.Context, l *lease, b *batch, _ setti
 		missed := int64(len(b.rows)) - changed
 		_, err := q.exec(ctx, `UPDATE fieldcrypt_job_shards SET changed = changed + $3, conflicts = conflicts + $4, pass_changed = pass_changed + $3,
 			pass_conflicts = pass_conflicts + $4, cursor = coalesce($5, cursor), scanned = scanned + $6, failed = failed + $7, busy_us = busy_us + $8,
-			batch_rows = $9 WHERE job = $1 AND shard = $2`, l.job, l.number, changed, missed, b.cursor, b.scanned, b.failed, b.took.Microseconds(), b.size)
+			batch_rows = $9, counts = coalesce($10, counts) WHERE job = $1 AND shard = $2`, l.job, l.number, changed, missed, b.cursor, b.scanned, b.failed, b.took.Microseconds(), b.size, b.counts)
 		return err
 	})
 	return changed, err

@@ -89,7 +89,9 @@ func (k *walk) window(ctx context.Context) (last bool, err error) {
 	}
 	var todo []Row
 	var bad []failed
+	sums := k.lease.counts.clone()
 	for _, r := range w.rows {
+		sums = sums.plus(r.Count)
 		switch {
 		case r.Failed != "":
 			bad = append(bad, failed{r.Key, r.Failed})
@@ -110,13 +112,13 @@ func (k *walk) window(ctx context.Context) (last bool, err error) {
 	for i, rows := range batches {
 		b := &batch{rows: rows, size: k.size.rows}
 		if i == len(batches)-1 {
-			b.cursor, b.scanned, b.failed = w.cursor, w.scanned, int64(len(bad))
+			b.cursor, b.scanned, b.failed, b.counts = w.cursor, w.scanned, int64(len(bad)), sums
 		}
 		if err := k.batch(ctx, b); err != nil {
 			return false, err
 		}
 	}
-	k.lease.cursor = w.cursor
+	k.lease.cursor, k.lease.counts = w.cursor, sums
 	return w.last, nil
 }
 
