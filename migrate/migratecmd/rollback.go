@@ -2,6 +2,7 @@ package migratecmd
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -105,11 +106,27 @@ func findWayBack(ctx context.Context, p *migrate.Project, s keymgr.Scope, id uin
 		if err != nil {
 			return nil, err
 		}
-		if t := p.Manifest.Table(j.Spec.Table); j.Spec.Kind == migrate.KindReencrypt && (t == nil || slices.Contains(t.Domains(), s.Domain)) {
+		if leadsAway(p, j, s.Domain) {
 			back.jobs = append(back.jobs, j)
 		}
 	}
 	return back, nil
+}
+
+// leadsAway reports whether a job is one of a rotation of the domain.
+func leadsAway(p *migrate.Project, j *migrate.Job, domain string) bool {
+	if j.Spec.Kind != migrate.KindReencrypt && j.Spec.Kind != migrate.KindRetire {
+		return false
+	}
+	var of struct {
+		Table  string `json:"table"`
+		Domain string `json:"domain"`
+	}
+	if json.Unmarshal(j.Spec.Params, &of) != nil {
+		return false // not of a project
+	}
+	t := p.Manifest.Table(of.Table)
+	return t != nil && slices.Contains(t.Domains(), domain) && (of.Domain == "" || of.Domain == domain)
 }
 
 func (b *wayBack) print(cmd *cobra.Command) {
@@ -120,6 +137,7 @@ func (b *wayBack) print(cmd *cobra.Command) {
 	if b.primary != b.key {
 		sayf(out, "promote  %s: seal key %d in place of %d", b.scope, b.key, b.primary)
 	}
+	sayf(out, "remove   the CHECKs that bar seal key %d, if there are some", b.key)
 	sayf(out, "start    jobs that seal anew what names another key than %d", b.key)
 }
 
@@ -130,6 +148,9 @@ func (b *wayBack) run(ctx context.Context, cmd *cobra.Command, p *migrate.Projec
 			return err
 		}
 		sayf(out, "cancelled  %s", j.ID)
+	}
+	if err := p.DropGuards(ctx, b.scope, keymgr.Seal, b.key); err != nil { // or nobody could write with it
+		return err
 	}
 	if b.primary != b.key {
 		if err := p.Keys.PromoteKey(ctx, b.scope, keymgr.Seal, b.key); err != nil {

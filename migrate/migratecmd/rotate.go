@@ -114,7 +114,7 @@ For a domain with keys per tenant it is all tenants, in one walk of each table.
 
 // underWay reports whether a rotation was begun and has not ended.
 func underWay(s *migrate.RotateState) bool {
-	return s.Step != migrate.StepDone && (s.Key != 0 || s.Step != migrate.StepAdd)
+	return s.Step != migrate.StepDone
 }
 
 // tell prints a state as the result.
@@ -165,6 +165,14 @@ func (f *rotateFlags) run(ctx context.Context, cmd *cobra.Command, p *migrate.Pr
 	if err != nil {
 		return err
 	}
+	// No key is added for tables that would refuse the sweep.
+	_, problems, err := p.DB.Catalogue().Check(ctx, p.Manifest, migrate.CheckOptions{})
+	if err != nil {
+		return err
+	}
+	if err := problems.Err(); err != nil {
+		return err
+	}
 	w := f.watch.watch(ctx, cmd, p.DB)
 	state, err := p.Rotate(ctx, s, migrate.RotateOptions{
 		Until: f.stepOfUntil, Limits: limits, Work: work, KeepGuards: f.keepGuards, Progress: w.rotation(),
@@ -172,6 +180,14 @@ func (f *rotateFlags) run(ctx context.Context, cmd *cobra.Command, p *migrate.Pr
 	w.stop()
 	if state == nil {
 		return err
+	}
+	if f.until != "" && err == nil { // what comes next, in place of the last step
+		now, err := p.Rotation(ctx, s)
+		if err != nil {
+			return err
+		}
+		now.Proofs = state.Proofs
+		state = now
 	}
 	if f.watch.asJSON {
 		_ = f.tell(cmd, state, "")

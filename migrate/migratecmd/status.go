@@ -17,7 +17,15 @@ type statusView struct {
 	Next string `json:"next"`
 }
 
-func viewStatus(s *migrate.Status) statusView { return statusView{s, nextStep(s)} }
+func viewStatus(s *migrate.Status) statusView {
+	if s.Shards == nil {
+		s.Shards = []migrate.Shard{}
+	}
+	if s.Failures == nil {
+		s.Failures = []migrate.FailureCount{}
+	}
+	return statusView{s, nextStep(s)}
+}
 
 // nextStep says what is to be done, and by whom.
 func nextStep(s *migrate.Status) string {
