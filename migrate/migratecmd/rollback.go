@@ -23,9 +23,10 @@ func (c commands) rollback() *cobra.Command {
 		Use:   "rollback <domain>[/<tenant>] <key-id>",
 		Short: "Go back to an old seal key, and start the jobs that lead the rows back",
 		Long: `Go back to an old seal key: cancel the live jobs that lead rows away from it, make
-it the primary again, and start jobs that seal anew what names another key, for
-"migrate work". Nothing is lost meanwhile: rows of both keys are read. A key that
-was disabled needs "keys enable" first; one that was destroyed is gone.
+it the primary again once every application has it, and start jobs that seal anew
+what names another key, for "migrate work". Nothing is lost meanwhile: rows of
+both keys are read. A key that was disabled needs "keys enable" first; one that
+was destroyed is gone.
 Without --execute it says what it would do.
 
 ` + limitHelp,
@@ -143,6 +144,18 @@ func (b *wayBack) print(cmd *cobra.Command) {
 
 func (b *wayBack) run(ctx context.Context, cmd *cobra.Command, p *migrate.Project, limits migrate.Limits) error {
 	out := cmd.OutOrStdout()
+	if b.primary != b.key {
+		last := ""
+		err := p.Keys.WaitPromotable(ctx, b.scope, keymgr.Seal, b.key, func(status keymgr.PromoteStatus) {
+			if text := status.String(); !status.Ready && text != last {
+				last = text
+				sayf(cmd.ErrOrStderr(), "waiting: %s", text)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
 	for _, j := range b.jobs {
 		if err := migrate.Cancel(ctx, p.DB, j.ID, p.Actor); err != nil && !errors.Is(err, migrate.ErrWrongPhase) {
 			return err
