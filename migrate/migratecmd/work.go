@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,17 +13,24 @@ import (
 )
 
 // workFlags are those of every command that works on jobs.
-type workFlags struct{ workers int }
+type workFlags struct {
+	workers int
+	lease   time.Duration
+}
 
 func (f *workFlags) register(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.workers, "workers", 2, "shards that are worked on at once; SQLite has 1")
+	cmd.Flags().DurationVar(&f.lease, "lease", 30*time.Second, "how long a shard stays with a process that gives no sign of life")
 }
 
 func (f *workFlags) options(p *migrate.Project) (migrate.Options, error) {
 	if f.workers < 1 {
 		return migrate.Options{}, usagef("--workers is at least 1")
 	}
-	o := migrate.Options{Workers: f.workers}
+	if f.lease < 100*time.Millisecond {
+		return migrate.Options{}, usagef("--lease is at least 100ms")
+	}
+	o := migrate.Options{Workers: f.workers, Lease: f.lease}
 	if p != nil {
 		o.Actor = p.Actor
 	}
