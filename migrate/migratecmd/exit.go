@@ -77,7 +77,7 @@ var classes = []struct {
 	{migrate.ErrTableGone, ExitRefused, "cancel the job; if the table was changed on purpose, start another"},
 	{migrate.ErrViolated, ExitIncomplete, "somebody has written such rows since: run the same command again"},
 	{fieldcrypt.ErrSchema, ExitRefused, "`manifest check` lists what differs, each with its way out"},
-	{fieldcrypt.ErrManifest, ExitUsage, "the application's Crypter.Manifest writes it"},
+	{fieldcrypt.ErrManifest, ExitUsage, "the application's Crypter.Manifest writes it; models with transforms of their own want a program of the application's own (migratecmd.Commands)"},
 	{migrate.ErrRefused, ExitRefused, ""},
 	{migrate.ErrIncomplete, ExitIncomplete, "run the same command again: it goes on where this one stopped"},
 	{keymgr.ErrInstancesBehind, ExitIncomplete, "the instances that are named have to read the keys anew: wait, or restart them"},
