@@ -74,7 +74,7 @@ func loopback(endpoint string) bool {
 }
 
 // openAWSKey uses the SDK's default chain for all that the URI does not say.
-func openAWSKey(ctx context.Context, uri string) (keymgr.KEK, error) {
+func openAWSKey(ctx context.Context, uri string, settings ...func(*kms.Options)) (keymgr.KEK, error) {
 	k, err := parseAWSKey(uri)
 	if err != nil {
 		return nil, err
@@ -89,6 +89,9 @@ func openAWSKey(ctx context.Context, uri string) (keymgr.KEK, error) {
 	kek := awskms.Key(kms.NewFromConfig(cfg, func(o *kms.Options) {
 		if k.endpoint != "" {
 			o.BaseEndpoint = aws.String(k.endpoint)
+		}
+		for _, set := range settings {
+			set(o)
 		}
 	}), k.id)
 	// A KEK that can never work says so in every method; this one makes no call

@@ -33,6 +33,7 @@ told so and can run the command again.`
 func (f *changeFlags) register(cmd *cobra.Command) {
 	f.database.register(cmd.Flags())
 	f.keks.register(cmd.Flags(), "`URI` of a KMS key that wraps the scope; repeat it for several")
+	annotateKEK(cmd.Flags(), kekOfScope)
 	f.actor.register(cmd.Flags())
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rogpeppe/go-internal/testscript"
+
 	"github.com/fieldcrypt/go/keymgr/awskms/awskmstest"
 )
 
@@ -20,7 +22,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	testscript.Main(m, map[string]func(){"fieldcrypt": main})
 }
 
 // cli runs commands in a folder of the test's own.

@@ -30,11 +30,9 @@ func (f *databaseFlag) register(fs *pflag.FlagSet) {
 // open connects to the database. It makes the file of an SQLite database that
 // is missing only if create says so: a typo is not an empty database.
 func (f *databaseFlag) open(ctx context.Context, create bool) (*sql.DB, error) {
-	dsn, source := f.url, "--database"
-	if dsn == "" {
-		dsn, source = os.Getenv(databaseVariable), databaseVariable
-	} else if hasPassword(dsn) {
-		return nil, usagef("--database holds a password, which everybody on this machine can read in the list of processes: put the URL into %s, or the password into PGPASSWORD or the .pgpass file", databaseVariable)
+	dsn, source, err := f.dsn()
+	if err != nil {
+		return nil, err
 	}
 	db, err := openDatabase(dsn, source, create)
 	if err != nil {
@@ -47,6 +45,17 @@ func (f *databaseFlag) open(ctx context.Context, create bool) (*sql.DB, error) {
 		return nil, fmt.Errorf("%w: %w", keymgr.ErrStoreUnavailable, err)
 	}
 	return db, nil
+}
+
+// dsn is the URL, and where it is from.
+func (f *databaseFlag) dsn() (dsn, source string, err error) {
+	if f.url == "" {
+		return os.Getenv(databaseVariable), databaseVariable, nil
+	}
+	if hasPassword(f.url) {
+		return "", "", usagef("--database holds a password, which everybody on this machine can read in the list of processes: put the URL into %s, or the password into PGPASSWORD or the .pgpass file", databaseVariable)
+	}
+	return f.url, "--database", nil
 }
 
 // openDatabase makes the pool. Errors do not repeat the URL.

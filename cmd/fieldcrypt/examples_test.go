@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,6 +38,32 @@ var keyFor = map[string]keymgr.KeyState{
 	"keys destroy": keymgr.StateDisabled,
 }
 
+// exampleJob is the job id in examples.
+const exampleJob = "k3v5xq2m7d4fzq6a"
+
+func ofMigration(path string) bool {
+	first, _, _ := strings.Cut(path, " ")
+	return slices.Contains([]string{"migrate", "rotate", "census", "verify", "manifest", "doctor"}, first)
+}
+
+// exampleClinic makes the clinic that the examples of migrations speak of, in
+// env.db, with an old key and a job.
+func (c cli) exampleClinic(path string) (key, job string) {
+	c.t.Helper()
+	c.ok("ddl", "--execute")
+	key = fmt.Sprint(c.oldKey("sqlite:env.db", medical, keymgr.StateActive))
+	c.must(makeClinic(c.t.Context(), "sqlite:env.db", medical, "fieldcrypt.json", 20))
+	c.must(os.WriteFile("fieldcrypt.yaml", []byte(configText(medical)+"max_age: 1s\n"), 0o600))
+	started := c.ok("migrate", "start", "reencrypt", "--execute", "--config", "fieldcrypt.yaml").out
+	if words := strings.Fields(started); len(words) > 1 {
+		job = words[1]
+	}
+	if strings.HasPrefix(path, "migrate failures") || path == "migrate retire" || path == "rotate" {
+		c.ok("migrate", "work", "--config", "fieldcrypt.yaml")
+	}
+	return key, job
+}
+
 func TestEveryExampleRuns(t *testing.T) {
 	for _, cmd := range verbs(newRoot(io.Discard, io.Discard)) {
 		path := strings.TrimPrefix(cmd.CommandPath(), "fieldcrypt ")
@@ -54,7 +82,10 @@ func TestEveryExampleRuns(t *testing.T) {
 					c.ok(strings.Fields(line)...)
 				}
 			}
-			key := exampleKey
+			key, job := exampleKey, exampleJob
+			if ofMigration(path) {
+				key, job = c.exampleClinic(path)
+			}
 			if state, ok := keyFor[path]; ok {
 				c.ok("keys", "migrate")
 				key = fmt.Sprint(c.oldKey("sqlite:env.db", medical, state))
@@ -65,8 +96,11 @@ func TestEveryExampleRuns(t *testing.T) {
 			}
 			for _, args := range examples {
 				for i, arg := range args {
-					if arg == exampleKey {
+					switch arg {
+					case exampleKey:
 						args[i] = key
+					case exampleJob:
+						args[i] = job
 					}
 				}
 				c.ok(args...)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,12 +9,15 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
 	"github.com/fieldcrypt/go/keymgr"
+	"github.com/fieldcrypt/go/migrate"
+	"github.com/fieldcrypt/go/migrate/migratecmd"
 )
 
-// Exit codes. 5 (lease lost) is that of migrations.
+// Exit codes. There is a fifth in package migratecmd, whose codes are the same.
 const (
 	exitDone       = 0
 	exitFailed     = 1
@@ -48,18 +52,17 @@ func withCure(err error, format string, args ...any) error {
 
 // fail prints what went wrong and what helps, and returns the exit code.
 func fail(ctx context.Context, w io.Writer, cmd *cobra.Command, err error) int {
-	code, cure := classify(err)
-	if own := (curedError{}); errors.As(err, &own) {
-		cure = own.cure
-	}
-	if wrong := (usageError{}); errors.As(err, &wrong) {
-		code = exitUsage
-	}
+	code, cure := explain(err)
 	if code == exitUsage && cure == "" {
 		cure = fmt.Sprintf("see `%s --help`", cmd.CommandPath())
 	}
 	if ctx.Err() != nil {
-		code, cure = exitIncomplete, "interrupted: `fieldcrypt keys list` shows what was done; run the command again for the rest"
+		code = exitIncomplete
+		if own := advice(err); own != "" {
+			cure = "interrupted: " + own
+		} else {
+			cure = "interrupted: `fieldcrypt keys list` shows what was done; run the command again for the rest"
+		}
 	}
 	text := strings.ReplaceAll(withoutPasswords(err.Error()), "\t", " ")
 	for i, line := range strings.Split(text, "\n") {
@@ -76,12 +79,62 @@ func fail(ctx context.Context, w io.Writer, cmd *cobra.Command, err error) int {
 	return code
 }
 
+// explain returns the exit code of an error and what helps.
+func explain(err error) (code int, cure string) {
+	if err == nil {
+		return exitDone, ""
+	}
+	code, cure = classify(err)
+	if code == exitFailed || isMigration(err) {
+		code = migratecmd.ExitCode(err)
+		cure = cmp.Or(migratecmd.Advice(err), cure)
+	}
+	if own := advice(err); own != "" {
+		cure = own
+	}
+	if own := (curedError{}); errors.As(err, &own) {
+		cure = own.cure
+	}
+	if wrong := (usageError{}); errors.As(err, &wrong) {
+		code = exitUsage
+	}
+	return code, cure
+}
+
+// isMigration reports whether the class of an error is one of migrations, whatever
+// of the keys has caused it.
+func isMigration(err error) bool {
+	for _, class := range []error{migratecmd.ErrUsage, migrate.ErrIncomplete, migrate.ErrFailures, migrate.ErrRefused} {
+		if errors.Is(err, class) {
+			return true
+		}
+	}
+	return false
+}
+
+// advice is what package migratecmd says of this very error, not of its class.
+func advice(err error) string {
+	if own := (interface{ Advice() string })(nil); errors.As(err, &own) {
+		return own.Advice()
+	}
+	return ""
+}
+
+// missingTable reports whether a table of ours is not there, as Postgres and SQLite
+// say it.
+func missingTable(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "42P01" || strings.Contains(err.Error(), "no such table: fieldcrypt_")
+}
+
 // classify returns the exit code of an error and what an operator can do.
 func classify(err error) (code int, cure string) {
 	is := func(class error) bool { return errors.Is(err, class) }
 	switch {
 	case errors.As(err, &refusedError{}):
 		return exitRefused, ""
+	case missingTable(err) && !is(keymgr.ErrStoreUnavailable):
+		return exitRefused, "`fieldcrypt ddl --execute` makes the tables; if they are there, look at the search_path"
 	case is(keymgr.ErrRewrapFailed):
 		return exitFailures, "each is named above and has kept its old wraps: mend the cause and run the same command again, which passes over what is done"
 	case is(keymgr.ErrConfig), is(keymgr.ErrInvalidScope):

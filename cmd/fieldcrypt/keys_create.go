@@ -52,6 +52,7 @@ The application's configuration lists the same KEKs for the domain.
 	}
 	c.database.register(cmd.Flags())
 	c.keks.register(cmd.Flags(), "`URI` of a KMS key that wraps the keysets; repeat it for several")
+	annotateKEK(cmd.Flags(), kekOfScope)
 	c.keks.registerCreate(cmd.Flags())
 	c.actor.register(cmd.Flags())
 	cmd.Flags().StringVar(&c.tenantContext, "tenant-context", "plain", "how tenants appear in the KMS's log: plain or sha256")

@@ -9,15 +9,25 @@ import (
 )
 
 func newRoot(stdout, stderr io.Writer) *cobra.Command {
-	root := group("fieldcrypt", "Manage the keys of encrypted database fields",
+	root := group("fieldcrypt", "Manage the keys of encrypted database fields, and rotate them",
 		newKeys(),
+		newDDL(),
+		newDoctor(),
 		newVersion(),
 	)
-	root.Long = `Manage the keys of encrypted database fields.
+	for _, cmd := range newMigration() {
+		root.AddCommand(cmd)
+		strictAll(cmd)
+	}
+	root.PersistentFlags().String("config", "", "`FILE` with settings (default $"+configVariable+")")
+	root.Long = `Manage the keys of encrypted database fields, and rotate them.
+
+` + configHelp + `
 
 Environment:
   ` + databaseVariable + `      the database, unless --database names it; here its URL
                                may hold a password
+  ` + configVariable + `            the configuration file, unless --config names it
   AWS_PROFILE, AWS_REGION, ... as for every program that uses the AWS SDK
   PGPASSWORD, PGSSLMODE, ...   as for every Postgres client
 
@@ -28,6 +38,7 @@ Exit codes:
       the same command, run again, goes on
    3  done, but for some that failed and are named
    4  refused: by the KMS, or because of what the database holds
+   5  another process has taken over the work
   64  wrong use: the command cannot work as it was given`
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetOut(stdout) // before cobra's own commands are made, which keep it
@@ -72,6 +83,16 @@ func strict(g *cobra.Command) *cobra.Command {
 		return usagef("unknown command %q%s", args[0], similar)
 	}
 	return g
+}
+
+// strictAll makes all groups of a command strict.
+func strictAll(cmd *cobra.Command) {
+	if cmd.HasSubCommands() {
+		strict(cmd)
+	}
+	for _, sub := range cmd.Commands() {
+		strictAll(sub)
+	}
 }
 
 // strictHelp makes "help" for a command that does not exist wrong use.
