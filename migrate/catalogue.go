@@ -186,3 +186,11 @@ func (c *Catalogue) strays(ctx context.Context, m *fieldcrypt.Manifest, tables [
 	}
 	return c.sqliteStrays(ctx, m)
 }
+
+// sqlName is the table's full name, quoted.
+func (t *Table) sqlName() string {
+	if t.Schema == "" || t.Kind == sqliteTable {
+		return quote(t.Name)
+	}
+	return quote(t.Schema) + "." + quote(t.Name)
+}

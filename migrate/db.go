@@ -140,3 +140,11 @@ func (s *stamp) Scan(src any) error {
 	}
 	return nil
 }
+
+// catalogue reads what the database says of its tables.
+func (db *DB) catalogue() *Catalogue {
+	if db.dialect == sqlite {
+		return SQLiteCatalogue(db.sqlite)
+	}
+	return PostgresCatalogue(db.pool)
+}
