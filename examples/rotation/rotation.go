@@ -125,7 +125,7 @@ func verdict(ctx context.Context, out *account, o *operator, s pgxStore, want ma
 	if rows != int64(len(want)) || left != 0 {
 		return fmt.Errorf("%d rows where %d were committed; %d with the old key", rows, len(want), left)
 	}
-	var mrns []any
+	var mrns []string
 	found := 0
 	look := func() error {
 		patients, err := s.searchAll(ctx, mrns)

@@ -76,13 +76,17 @@ func (s pgxStore) read(ctx context.Context, id int64) (Patient, error) {
 }
 
 func (s pgxStore) search(ctx context.Context, mrn string) ([]Patient, error) {
-	return s.searchAll(ctx, []any{mrn})
+	return s.searchAll(ctx, []string{mrn})
 }
 
-func (s pgxStore) searchAll(ctx context.Context, mrns []any) ([]Patient, error) {
-	terms, err := pgxcrypt.Eq[Patient](ctx, s.fc, "mrn", mrns...)
-	if err != nil {
-		return nil, err
+func (s pgxStore) searchAll(ctx context.Context, mrns []string) ([]Patient, error) {
+	var terms [][]byte
+	for _, mrn := range mrns {
+		t, err := pgxcrypt.Eq[Patient](ctx, s.fc, "mrn", mrn)
+		if err != nil {
+			return nil, err
+		}
+		terms = append(terms, t...)
 	}
 	patient := pgxcrypt.RowToStructByNameLax[Patient](ctx, s.fc)
 	rows, err := s.pool.Query(ctx, `SELECT `+columns+` FROM patients WHERE mrn_bidx = ANY($1)`, terms)

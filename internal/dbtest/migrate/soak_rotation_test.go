@@ -74,6 +74,11 @@ func (s *soakService) rotate(t *testing.T, rng *rand.Rand, p *migrate.Project, s
 	t.Helper()
 	const kills = 6 // after so many, nobody is killed any more
 	migrators := 2 + rng.IntN(2)
+	t.Cleanup(func() {
+		if t.Failed() {
+			s.explain(t, p, scope)
+		}
+	})
 	ended := make(chan error)
 	begin := func() {
 		at := 0 // never
@@ -159,12 +164,12 @@ func (s *soakService) compare(t *testing.T, want map[int64]soakPerson) {
 		t.Errorf("%d rows, %d were committed", n, len(want))
 	}
 	for ids := range slices.Chunk(slices.Collect(maps.Keys(want)), 500) {
-		var mrns []any
+		var terms [][]byte
 		for _, id := range ids {
-			mrns = append(mrns, want[id].MRN)
+			term, err := pgxcrypt.Eq[soakPerson](context.Background(), s.fc[1], "mrn", want[id].MRN)
+			ok(t, err)
+			terms = append(terms, term...)
 		}
-		terms, err := pgxcrypt.Eq[soakPerson](context.Background(), s.fc[1], "mrn", mrns...)
-		ok(t, err)
 		if found := s.query(t, `mrn_bidx = ANY($1)`, terms); len(found) != len(ids) {
 			t.Errorf("%d of %d rows are found", len(found), len(ids))
 		}
@@ -200,5 +205,20 @@ func (s *soakService) onPrimaryKeys(t *testing.T, p *migrate.Project) {
 				t.Errorf("%s: %d values do not name the primary key", column, n)
 			}
 		}
+	}
+}
+
+// explain logs where a rotation stands.
+func (s *soakService) explain(t *testing.T, p *migrate.Project, scope keymgr.Scope) {
+	p.Keys.Evict(scope)
+	if keys, err := p.Keys.Keys(context.Background(), scope); err == nil {
+		t.Logf("%s: %+v", scope, keys.Info(keymgr.Seal))
+	}
+	ids, err := migrate.List(context.Background(), p.DB, true)
+	ok(t, err)
+	for _, id := range ids {
+		job, err := migrate.Load(context.Background(), p.DB, id)
+		ok(t, err)
+		t.Logf("job %s: %s, %s, pass %d, %s", id, job.Spec.Kind, job.Phase, job.Pass, job.Spec.Params)
 	}
 }
