@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/fieldcrypt/go/keymgr"
 )
@@ -30,10 +31,10 @@ type RotateOptions struct {
 // the last one may be over.
 //
 // Errors: those of AddKey, WaitPromotable, PromoteKey, [Project.Retire] and
-// DisableKey; ErrIncomplete if ctx ended. The state is there in any case. DisableKey
-// refuses while instances may still write with an old key: [keymgr.ErrKeyInUse]; the
-// next call takes the same proof and asks again. The index keys of a scope are not
-// replaced.
+// DisableKey; ErrIncomplete if ctx ended. The state is there in any case. Instances
+// that may still write with an old key are waited for, as long as one that does not
+// report any more can hold it; then it is [keymgr.ErrKeyInUse], and the next call
+// takes the same proof and asks again. The index keys of a scope are not replaced.
 func (p *Project) Rotate(ctx context.Context, s keymgr.Scope, o RotateOptions) (*RotateState, error) {
 	if o.Until == "" {
 		o.Until = StepDisable
@@ -271,11 +272,34 @@ func (r *rotation) retireOne(ctx context.Context, state *RotateState, key uint32
 		}
 		return ret.finish(ctx, true)
 	}
-	if err := r.Keys.DisableKey(ctx, state.Scope, keymgr.Seal, key, proof); err != nil {
-		if errors.Is(err, keymgr.ErrKeyInUse) {
-			r.state.Waits = "instances that may still write with the old key"
-		}
+	if err := r.disable(ctx, state.Scope, key, proof); err != nil {
 		return err
 	}
 	return ret.finish(ctx, r.o.KeepGuards)
+}
+
+// disable waits for instances that may still write with the key, for as long as one
+// that does not report any more can hold it.
+func (r *rotation) disable(ctx context.Context, s keymgr.Scope, key uint32, proof keymgr.Proof) error {
+	const pause = time.Second
+	wait := time.Duration(-1)
+	for began := time.Now(); ; sleep(ctx, pause) {
+		err := r.Keys.DisableKey(ctx, s, keymgr.Seal, key, proof)
+		if !errors.Is(err, keymgr.ErrKeyInUse) || ctx.Err() != nil {
+			return err
+		}
+		if wait < 0 {
+			wait = 0
+			if fleet, err := r.Keys.Instances(ctx, s); err == nil {
+				for _, i := range fleet.Instances {
+					wait = max(wait, i.MaxAge)
+				}
+			}
+			r.state.Waits = err.Error()
+			r.tell(*r.state)
+		}
+		if time.Since(began) >= wait {
+			return err
+		}
+	}
 }
