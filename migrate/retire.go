@@ -191,6 +191,9 @@ const maxBars = 10
 func (r *retirement) bar(ctx context.Context) ([]string, error) {
 	for try := 1; ; try++ {
 		r.tell(StepSweep, r.ids(), "")
+		if err := r.acknowledged(ctx); err != nil {
+			return nil, err
+		}
 		if err := r.Work(ctx, r.ids(), r.o.Work); err != nil {
 			return nil, err
 		}

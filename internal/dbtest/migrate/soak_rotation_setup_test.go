@@ -55,9 +55,9 @@ func (p soakPerson) same(q soakPerson) bool {
 type soakService struct {
 	*engine
 	keyFile string
-	fc      [2]*fieldcrypt.Crypter
 	gorm    *gorm.DB
 	native  *pgxpool.Pool
+	fc      *fieldcrypt.Crypter // of native
 }
 
 func newSoakService(t *testing.T, keyFile string) *soakService {
@@ -65,26 +65,26 @@ func newSoakService(t *testing.T, keyFile string) *soakService {
 	s := &soakService{engine: newEngine(t), keyFile: keyFile}
 	store := openSQL(t, s.pool)
 	ok(t, sqlstore.Migrate(t.Context(), store))
-	setUp := openKeys(t, store, keyFile, true)
+	setUp := openKeys(t, store, keyFile, true, 0)
 	for _, d := range soakDomains {
 		ok(t, setUp.Create(t.Context(), keymgr.Scope{Domain: d}))
 	}
-	for i := range s.fc {
-		pool := openPool(t, s.url)
-		if i == 1 {
-			s.native = pool
-		}
-		conn := openSQL(t, pool)
-		s.fc[i] = fieldcrypt.New(openKeys(t, conn, keyFile, false), fieldcrypt.Config{})
-		if i == 0 {
-			var err error
-			s.gorm, err = gorm.Open(postgres.New(postgres.Config{Conn: conn}), &gorm.Config{Logger: logger.Discard})
-			ok(t, err)
-			ok(t, s.gorm.Use(gormcrypt.New(s.fc[0], &soakPerson{})))
-			ok(t, s.gorm.AutoMigrate(&soakPerson{}))
-		}
-	}
+	s.gorm = s.instance(t, time.Second)
+	ok(t, s.gorm.AutoMigrate(&soakPerson{}))
+	s.native = openPool(t, s.url)
+	s.fc = fieldcrypt.New(openKeys(t, openSQL(t, s.native), keyFile, false, time.Second), fieldcrypt.Config{})
 	return s
+}
+
+// instance is one that uses GORM.
+func (s *soakService) instance(t testing.TB, heartbeat time.Duration) *gorm.DB {
+	t.Helper()
+	conn := openSQL(t, openPool(t, s.url))
+	keys := openKeys(t, conn, s.keyFile, false, heartbeat)
+	db, err := gorm.Open(postgres.New(postgres.Config{Conn: conn}), &gorm.Config{Logger: logger.Discard})
+	ok(t, err)
+	ok(t, db.Use(gormcrypt.New(fieldcrypt.New(keys, fieldcrypt.Config{}), &soakPerson{})))
+	return db
 }
 
 func openSQL(t testing.TB, pool *pgxpool.Pool) *sql.DB {
@@ -94,11 +94,11 @@ func openSQL(t testing.TB, pool *pgxpool.Pool) *sql.DB {
 }
 
 // openKeys opens the keys of an instance of the application or, lazy, of a tool.
-func openKeys(t testing.TB, db *sql.DB, keyFile string, lazy bool) *keymgr.Manager {
+func openKeys(t testing.TB, db *sql.DB, keyFile string, lazy bool, heartbeat time.Duration) *keymgr.Manager {
 	t.Helper()
 	kek, err := localkms.OpenOrCreate(keyFile)
 	ok(t, err)
-	cfg := keymgr.Config{Store: sqlstore.New(db), Domains: map[string]keymgr.Domain{}, Lazy: lazy, Heartbeat: time.Second}
+	cfg := keymgr.Config{Store: sqlstore.New(db), Domains: map[string]keymgr.Domain{}, Lazy: lazy, Heartbeat: heartbeat}
 	for _, d := range soakDomains {
 		cfg.Domains[d] = keymgr.Domain{KEKs: []keymgr.KEK{kek}}
 	}
@@ -115,7 +115,7 @@ func (s *soakService) operator(t testing.TB) *migrate.Project {
 
 func openProject(t testing.TB, pool *pgxpool.Pool, keyFile string) *migrate.Project {
 	t.Helper()
-	keys := openKeys(t, openSQL(t, pool), keyFile, true)
+	keys := openKeys(t, openSQL(t, pool), keyFile, true, 0)
 	fc := fieldcrypt.New(keys, fieldcrypt.Config{})
 	text, err := fc.Manifest(&soakPerson{})
 	ok(t, err)
@@ -135,7 +135,7 @@ func (s *soakService) query(t testing.TB, where string, args ...any) []soakPerso
 }
 
 func (s *soakService) read(where string, args ...any) ([]soakPerson, error) {
-	person := pgxcrypt.RowToStructByNameLax[soakPerson](context.Background(), s.fc[1])
+	person := pgxcrypt.RowToStructByNameLax[soakPerson](context.Background(), s.fc)
 	rows, err := s.native.Query(context.Background(), soakSelect+where, args...)
 	if err != nil {
 		return nil, err

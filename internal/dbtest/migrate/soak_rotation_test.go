@@ -166,7 +166,7 @@ func (s *soakService) compare(t *testing.T, want map[int64]soakPerson) {
 	for ids := range slices.Chunk(slices.Collect(maps.Keys(want)), 500) {
 		var terms [][]byte
 		for _, id := range ids {
-			term, err := pgxcrypt.Eq[soakPerson](context.Background(), s.fc[1], "mrn", want[id].MRN)
+			term, err := pgxcrypt.Eq[soakPerson](context.Background(), s.fc, "mrn", want[id].MRN)
 			ok(t, err)
 			terms = append(terms, term...)
 		}

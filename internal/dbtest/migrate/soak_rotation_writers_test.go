@@ -97,7 +97,7 @@ var soakOps = []struct {
 	{"pgx update in a transaction that stays open", 2, func(w *soakWriter, old soakPerson) error {
 		old.Card = w.card()
 		err := pgx.BeginFunc(context.Background(), w.s.native, func(tx pgx.Tx) error {
-			_, err := tx.Exec(context.Background(), `UPDATE soak_people SET card = @card, card_bidx = @card_bidx WHERE id = @id`, pgxcrypt.Args(w.s.fc[1], &old))
+			_, err := tx.Exec(context.Background(), `UPDATE soak_people SET card = @card, card_bidx = @card_bidx WHERE id = @id`, pgxcrypt.Args(w.s.fc, &old))
 			time.Sleep(time.Duration(w.rng.IntN(60)) * time.Millisecond) // what is sealed waits to be committed
 			return err
 		})
@@ -118,7 +118,7 @@ var soakOps = []struct {
 		return w.gone(err, old)
 	}},
 	{"pgx search", 10, func(w *soakWriter, old soakPerson) error {
-		terms, err := pgxcrypt.Eq[soakPerson](context.Background(), w.s.fc[1], "card", old.Card)
+		terms, err := pgxcrypt.Eq[soakPerson](context.Background(), w.s.fc, "card", old.Card)
 		if err != nil {
 			return err
 		}
@@ -169,12 +169,12 @@ func (w *soakWriter) copyIn(n int) error {
 	for i := range people {
 		people[i] = w.fresh()
 	}
-	_, err := pgxcrypt.CopyInto(context.Background(), w.s.native, w.s.fc[1], pgx.Identifier{"soak_people"}, people)
+	_, err := pgxcrypt.CopyInto(context.Background(), w.s.native, w.s.fc, pgx.Identifier{"soak_people"}, people)
 	return w.stored(err, people...)
 }
 
 func (w *soakWriter) exec(sql string, p soakPerson) error {
-	tag, err := w.s.native.Exec(context.Background(), sql, pgxcrypt.Args(w.s.fc[1], &p))
+	tag, err := w.s.native.Exec(context.Background(), sql, pgxcrypt.Args(w.s.fc, &p))
 	if err == nil && tag.RowsAffected() != 1 {
 		err = fmt.Errorf("%d rows of id %d", tag.RowsAffected(), p.ID)
 	}
