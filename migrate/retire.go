@@ -127,6 +127,9 @@ func (r *retirement) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.endObsolete(ctx, plan); err != nil {
+		return err
+	}
 	ids, err := r.start(ctx, plan, r.o.Limits, true)
 	if err != nil {
 		return err
