@@ -3,10 +3,13 @@ package migrate_test
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,12 +45,23 @@ type jobsPatient struct {
 
 func (jobsPatient) TableName() string { return "patients" }
 
+type jobsUUID [16]byte
+
+func (u jobsUUID) Value() (driver.Value, error) {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:]), nil
+}
+
+func (u *jobsUUID) Scan(src any) error {
+	_, err := hex.Decode(u[:], []byte(strings.ReplaceAll(fmt.Sprint(src), "-", "")))
+	return err
+}
+
 // jobsVisit has a composite key with a UUID, which a value is bound to.
 type jobsVisit struct {
 	gormcrypt.Encrypted
-	Key  string `gorm:"primaryKey;type:uuid"`
-	Day  int    `gorm:"primaryKey;autoIncrement:false"`
-	Text string `fieldcrypt:"medical,bind=Key"`
+	Key  jobsUUID `gorm:"primaryKey;type:uuid"`
+	Day  int      `gorm:"primaryKey;autoIncrement:false"`
+	Text string   `fieldcrypt:"medical,bind=Key"`
 }
 
 func (jobsVisit) TableName() string { return "visits" }
@@ -243,4 +257,15 @@ func (j *jobs) named(t testing.TB, key uint32) (n int64) {
 		}
 	}
 	return n
+}
+
+// raw runs SQL past the application.
+func (j *jobs) raw(t testing.TB, statement string) {
+	t.Helper()
+	if !j.sqlite {
+		j.exec(t, statement)
+		return
+	}
+	_, err := j.open(t, "sqlite").Exec(statement)
+	ok(t, err)
 }
