@@ -71,7 +71,7 @@ func rotateOnce(t *testing.T, p *migrate.Project, scope keymgr.Scope) {
 
 // passing is what one of several migrators can meet because of another one.
 var passing = []error{
-	keymgr.ErrConflict, keymgr.ErrKeyInUse, keymgr.ErrKeyState,
+	keymgr.ErrConflict, keymgr.ErrKeyInUse, keymgr.ErrKeyState, keymgr.ErrInstancesBehind,
 	migrate.ErrIncomplete, migrate.ErrWrongPhase, migrate.ErrJobExists,
 }
 
