@@ -19,7 +19,7 @@ func (p *Project) endObsolete(ctx context.Context, plan *Plan) error {
 		if err != nil {
 			return err
 		}
-		if job == nil || job.Phase != PhaseSweeping || bytes.Equal(job.Spec.Params, t.Spec.Params) {
+		if job == nil || job.Phase != PhaseSweeping && job.Phase != phaseRetired || bytes.Equal(job.Spec.Params, t.Spec.Params) {
 			continue
 		}
 		o, err := paramsOf(job)
@@ -34,11 +34,28 @@ func (p *Project) endObsolete(ctx context.Context, plan *Plan) error {
 		if !before && p.needed(ctx, o) {
 			continue
 		}
-		if err := Cancel(ctx, p.DB, job.ID, p.Actor); err != nil && !errors.Is(err, ErrWrongPhase) {
+		if job.Phase == phaseRetired { // the key was disabled, and then the process died
+			err = (&retirement{Project: p, key: o.Keys[0], jobs: []*Job{job}}).finish(ctx, false)
+		} else {
+			err = p.abandon(ctx, job, o.Keys)
+		}
+		if err != nil && !errors.Is(err, ErrWrongPhase) {
 			return err
 		}
 	}
 	return nil
+}
+
+// abandon cancels a job that is about keys, and removes what bars them.
+func (p *Project) abandon(ctx context.Context, job *Job, keys []uint32) error {
+	if job.Spec.Kind == KindReencrypt {
+		for _, key := range keys {
+			if err := p.unguard(ctx, job, key); err != nil {
+				return err
+			}
+		}
+	}
+	return Cancel(ctx, p.DB, job.ID, p.Actor)
 }
 
 // needed reports whether one of a job's keys can still be retired, or whether that
