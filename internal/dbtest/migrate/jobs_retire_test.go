@@ -3,6 +3,7 @@ package migrate_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -22,22 +23,26 @@ func TestJobsRetireWaitsOutATransactionWithTheOldKey(t *testing.T) {
 	old, _ := j.promoted(t, jobsMedical)
 	stale, err := j.pool.Begin(ctx)
 	ok(t, err)
-	_, err = stale.Exec(ctx, `CREATE TEMP TABLE touch AS SELECT 1; DELETE FROM patients WHERE id = 500`) // it has written the table
+	_, err = stale.Exec(ctx, `UPDATE patients SET ward = ward WHERE false`) // it may write the table
 	ok(t, err)
 	guarding := make(chan struct{})
 	done := make(chan error, 1)
 	var proof keymgr.Proof
 	go func() {
 		var err error
+		var once sync.Once
 		proof, err = j.project.Retire(ctx, jobsMedical, keymgr.Seal, old, migrate.RetireOptions{KeepGuards: true, Progress: func(s migrate.RotateState) {
-			if s.Step == migrate.StepGuard && guarding != nil {
-				close(guarding)
-				guarding = nil
+			if s.Step == migrate.StepGuard {
+				once.Do(func() { close(guarding) })
 			}
 		}})
 		done <- err
 	}()
-	<-guarding
+	select {
+	case <-guarding:
+	case err := <-done:
+		t.Fatalf("it did not wait: %v", err)
+	}
 	_, err = stale.Exec(ctx, `UPDATE patients SET name = before.name, room = before.room FROM before WHERE before.id = patients.id`)
 	ok(t, err)
 	ok(t, stale.Commit(ctx))

@@ -103,12 +103,18 @@ func jobsConfig(db *sql.DB, keyFile string) (keymgr.Config, error) {
 }
 
 // newJobs is an application with its tables on Postgres.
-func newJobs(t testing.TB, models ...any) *jobs { return jobsAt(t, pgtest.DB(t), models...) }
+func newJobs(t testing.TB, models ...any) *jobs { return newJobsOver(t, nil, models...) }
 
-func jobsAt(t testing.TB, url string, models ...any) *jobs {
+// newJobsOver is newJobs after some statements.
+func newJobsOver(t testing.TB, before []string, models ...any) *jobs {
+	t.Helper()
+	return jobsAt(t, pgtest.DB(t), before, models...)
+}
+
+func jobsAt(t testing.TB, url string, before []string, models ...any) *jobs {
 	t.Helper()
 	j := &jobs{engine: engineAt(t, url), url: url, keyFile: filepath.Join(t.TempDir(), "kek"), models: models}
-	j.begin(t, "pgx", j.engine.db)
+	j.begin(t, "pgx", j.engine.db, before...)
 	return j
 }
 
@@ -131,8 +137,11 @@ func (j *jobs) open(t testing.TB, driver string) *sql.DB {
 	return db
 }
 
-func (j *jobs) begin(t testing.TB, driver string, db *migrate.DB) {
+func (j *jobs) begin(t testing.TB, driver string, db *migrate.DB, before ...string) {
 	t.Helper()
+	for _, statement := range before {
+		j.exec(t, statement)
+	}
 	ctx := context.Background()
 	store := j.open(t, driver)
 	ok(t, sqlstore.Migrate(ctx, store))

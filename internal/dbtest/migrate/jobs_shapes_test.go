@@ -25,14 +25,9 @@ func (j *jobs) rotated(t testing.TB, s keymgr.Scope) *migrate.RotateState {
 
 func TestJobsRotateTablesOfEveryShape(t *testing.T) {
 	ctx := context.Background()
-	j := newJobs(t)
-	j.models = []any{&jobsPatient{}, &jobsVisit{}}
-	j.exec(t, `CREATE TABLE patients (id bigint NOT NULL, ward text NOT NULL, PRIMARY KEY (id, ward)) PARTITION BY LIST (ward);
-		CREATE TABLE patients_a PARTITION OF patients FOR VALUES IN ('W0', 'W1', 'W2');
-		CREATE TABLE patients_b PARTITION OF patients DEFAULT`)
-	j.app = j.newApp(t, "pgx")
-	ok(t, j.app.orm.AutoMigrate(j.models...))
-	j.project = j.newProject(t, j.project.DB, j.project.Keys)
+	j := newJobsOver(t, []string{`CREATE TABLE patients (id bigint NOT NULL, ward text NOT NULL, PRIMARY KEY (id, ward)) PARTITION BY LIST (ward)`,
+		`CREATE TABLE patients_a PARTITION OF patients FOR VALUES IN ('W0', 'W1', 'W2')`, `CREATE TABLE patients_b PARTITION OF patients DEFAULT`},
+		&jobsPatient{}, &jobsVisit{})
 	j.patients(t, 400)
 	visits := make([]jobsVisit, 300)
 	for i := range visits {
