@@ -122,7 +122,7 @@ func (c *Catalogue) pgChecks(ctx context.Context, t *Table, oid int64) error {
 			col.flaw = "has a CHECK that is NOT VALID: what was stored before was not checked"
 		}
 		return nil
-	}, `SELECT a.attname::text, pg_catalog.pg_get_constraintdef(k.oid), k.convalidated FROM pg_catalog.pg_constraint k
+	}, `SELECT a.attname::text, coalesce(pg_catalog.pg_get_constraintdef(k.oid), ''), k.convalidated FROM pg_catalog.pg_constraint k
 		JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
 		WHERE k.conrelid = $1::bigint::oid AND k.contype = 'c' AND cardinality(k.conkey) = 1`, oid)
 }

@@ -60,7 +60,7 @@ func (c *Catalogue) postgresStrays(ctx context.Context, m *fieldcrypt.Manifest, 
 		strays = append(strays, s)
 		return err
 	}, `SELECT n.nspname::text, c.relname::text, a.attname::text, t.typname::text, pg_catalog.format_type(a.atttypid, a.atttypmod),
-			ARRAY(SELECT pg_catalog.pg_get_constraintdef(k.oid) FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.conkey = ARRAY[a.attnum])
+			array_remove(ARRAY(SELECT pg_catalog.pg_get_constraintdef(k.oid) FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.conkey = ARRAY[a.attnum]), NULL)
 		FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 			JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 		WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND (t.typname = $1::text OR t.typname = 'bytea')

@@ -55,6 +55,9 @@ func (g Guard) there(ctx context.Context, db *DB) (bool, error) {
 	return there, gone(g.Table, err)
 }
 
+// errGuardGone: another process has come further, and has removed the guard.
+var errGuardGone = errors.New("the guard is not there any more")
+
 var errNoGuard = fmt.Errorf("SQLite cannot add a CHECK to a table: %w", ErrRefused)
 
 func (g Guard) alter(ctx context.Context, db *DB, action string) error {
@@ -77,6 +80,8 @@ func (g Guard) alter(ctx context.Context, db *DB, action string) error {
 			return fmt.Errorf("%s on %s: %w", g.Name, g.Table, ErrViolated) // without the cause: it holds the row
 		case sqlState(err) == "42710": // another process was faster
 			return nil
+		case sqlState(err) == "42704":
+			return &Incomplete{Job: g.Name, Cause: errGuardGone}
 		case ctx.Err() != nil:
 			return &Incomplete{Job: g.Name, Cause: errors.Join(ctx.Err(), err)}
 		case !passing(err):

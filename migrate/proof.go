@@ -24,6 +24,9 @@ func (r *retirement) verify(ctx context.Context, marks []string) (keymgr.Proof, 
 	if err != nil {
 		return proof, err
 	}
+	if err := r.endObsolete(ctx, plan); err != nil {
+		return proof, err
+	}
 	jobs, err := r.start(ctx, plan, r.o.Limits, true)
 	if err != nil {
 		return proof, err

@@ -127,6 +127,9 @@ func (r *retirement) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.endObsolete(ctx, plan); err != nil {
+		return err
+	}
 	ids, err := r.start(ctx, plan, r.o.Limits, true)
 	if err != nil {
 		return err
@@ -191,6 +194,9 @@ const maxBars = 10
 func (r *retirement) bar(ctx context.Context) ([]string, error) {
 	for try := 1; ; try++ {
 		r.tell(StepSweep, r.ids(), "")
+		if err := r.acknowledged(ctx); err != nil {
+			return nil, err
+		}
 		if err := r.Work(ctx, r.ids(), r.o.Work); err != nil {
 			return nil, err
 		}

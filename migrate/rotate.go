@@ -207,6 +207,9 @@ func (r *rotation) promote(ctx context.Context) error {
 
 // sweep seals all values anew whose old keys are not one by one retired anyway.
 func (r *rotation) sweep(ctx context.Context) error {
+	if begun, err := r.begun(ctx); err != nil || begun {
+		return err
+	}
 	var old []uint32
 	for _, state := range r.scopes {
 		if len(state.Jobs) > 0 {
@@ -223,11 +226,32 @@ func (r *rotation) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.endObsolete(ctx, plan); err != nil {
+		return err
+	}
 	if r.state.Jobs, err = r.start(ctx, plan, r.o.Limits, true); err != nil {
 		return err
 	}
 	r.tell(*r.state)
 	return r.Work(ctx, r.state.Jobs, r.o.Work)
+}
+
+// begun goes on with a sweep for several keys that was interrupted.
+func (r *rotation) begun(ctx context.Context) (bool, error) {
+	jobs, err := r.jobsOf(ctx, r.scope)
+	if err != nil {
+		return false, err
+	}
+	var ids []string
+	for _, job := range jobs {
+		if o, err := paramsOf(job); err == nil && len(o.Keys) > 1 && job.Phase == PhaseSweeping {
+			ids = append(ids, job.ID)
+		}
+	}
+	if len(ids) == 0 || !r.enter(StepSweep, &RotateState{Scope: r.scope, Key: r.state.Key, Jobs: ids}) {
+		return false, nil
+	}
+	return true, r.Work(ctx, ids, r.o.Work)
 }
 
 // retire proves of each old key that nothing needs it, and disables it.
