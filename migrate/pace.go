@@ -26,6 +26,7 @@ const (
 	politeBatch = 2 * time.Millisecond
 	politeRest  = 0.3
 	others      = 100
+	lookAgain   = 100 * time.Millisecond
 )
 
 // look counts the transactions of others since the last time. Those of migrators
@@ -34,7 +35,7 @@ func (p *pace) look(ctx context.Context, db *DB) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	passed := time.Since(p.at)
-	if db.dialect == sqlite || passed < controlled {
+	if db.dialect == sqlite || passed < lookAgain {
 		return
 	}
 	var total int64

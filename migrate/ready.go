@@ -12,7 +12,6 @@ func (k *walk) ready(ctx context.Context) error {
 	if time.Since(k.renewed) < min(controlled, k.lease.ttl/4) {
 		return ctx.Err()
 	}
-	k.pace.look(ctx, k.db)
 	for waited := time.Duration(0); ; {
 		reason := k.signals.reason(ctx, k.db, k.limits)
 		desired, limits, err := k.db.renew(ctx, k.lease, reason, waited)

@@ -129,6 +129,7 @@ func (k *walk) batch(ctx context.Context, w *window, b *batch) error {
 	if err := k.ready(ctx); err != nil {
 		return err
 	}
+	k.pace.look(ctx, k.db)
 	defer k.begin(ctx)()
 	began := time.Now()
 	bad, err := k.rewrite(ctx, w, b)

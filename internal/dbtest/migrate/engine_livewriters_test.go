@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -68,7 +67,7 @@ func TestLiveWritersChild(t *testing.T) {
 	fmt.Printf("\nlive %s\n", b)
 }
 
-// write lets the application write for so long, and returns what its transactions took.
+// liveWriters lets the application write for so long, and returns what its transactions took.
 func (e *engine) liveWriters(b *testing.B, d time.Duration) []int64 {
 	self, err := os.Executable()
 	ok(b, err)
@@ -95,10 +94,6 @@ func quantile(took []int64, q float64) float64 {
 func BenchmarkLiveWriters(b *testing.B) {
 	e, r := benchEngine(b), newResealer(b)
 	const d = 4 * time.Second
-	limits := migrate.Limits{}
-	if text := os.Getenv("FIELDCRYPT_LIVE_LIMITS"); text != "" {
-		ok(b, json.Unmarshal([]byte(text), &limits))
-	}
 	var without, with []int64
 	var rate, limit float64
 	for b.Loop() {
@@ -107,12 +102,12 @@ func BenchmarkLiveWriters(b *testing.B) {
 		e.benchTable(b, r, benchRows)
 		without = append(without, e.liveWriters(b, d)...)
 		e.benchTable(b, r, benchRows) // the writers' own keys are none of ours
-		job, err := migrate.Start(context.Background(), e.db, migrate.Spec{Kind: "toy", Table: "bench"}, endless{r}, limits, "tester")
+		job, err := migrate.Start(context.Background(), e.db, migrate.Spec{Kind: "toy", Table: "bench"}, endless{r}, migrate.Limits{}, "tester")
 		ok(b, err)
 		ctx, stop := context.WithCancel(context.Background())
 		done := make(chan error, 1)
 		began := time.Now()
-		go func() { done <- migrate.Work(ctx, e.db, job.ID, endless{r}, migrate.Options{Workers: liveWorkers()}) }()
+		go func() { done <- migrate.Work(ctx, e.db, job.ID, endless{r}, migrate.Options{}) }()
 		with = append(with, e.liveWriters(b, d)...)
 		stop()
 		<-done
@@ -149,5 +144,3 @@ func (r endless) Rewrite(ctx context.Context, rows []migrate.Row) error {
 	}
 	return nil
 }
-
-func liveWorkers() int { n, _ := strconv.Atoi(os.Getenv("FIELDCRYPT_LIVE_WORKERS")); return n }

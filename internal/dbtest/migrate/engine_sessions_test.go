@@ -50,7 +50,7 @@ func TestEngineWaitsForAServerThatMayBeWrittenTo(t *testing.T) {
 	var refused atomic.Int64
 	var writable atomic.Bool
 	pool := openPool(t, e.url, func(c *pgxpool.Config) {
-		c.BeforeAcquire = func(ctx context.Context, conn *pgx.Conn) bool {
+		c.PrepareConn = func(ctx context.Context, conn *pgx.Conn) (bool, error) {
 			mode := "on"
 			if writable.Load() {
 				mode = "off"
@@ -58,7 +58,7 @@ func TestEngineWaitsForAServerThatMayBeWrittenTo(t *testing.T) {
 				refused.Add(1)
 			}
 			_, err := conn.Exec(ctx, `SET default_transaction_read_only = `+mode)
-			return err == nil
+			return err == nil, nil
 		}
 	})
 	done := make(chan error, 1)
