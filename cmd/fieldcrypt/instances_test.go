@@ -26,7 +26,7 @@ func app(t *testing.T, dsn, keyFile string) *keymgr.Manager {
 		t.Fatal(err)
 	}
 	m, err := keymgr.Open(t.Context(), keymgr.Config{
-		Store: sqlstore.New(db), Heartbeat: 20 * time.Millisecond,
+		Store: sqlstore.New(db), Heartbeat: 2 * time.Second,
 		Domains: map[string]keymgr.Domain{"medical": {KEKs: []keymgr.KEK{kek}}},
 	})
 	if err != nil {

@@ -60,7 +60,7 @@ func (j *jobs) fill(b testing.TB) {
 // the default limits, on a table with its CHECKs, against the one UPDATE that sets
 // the same columns.
 func BenchmarkReencrypt(b *testing.B) {
-	j := jobsAt(b, benchEngine(b).url, &jobsBench{})
+	j := jobsAt(b, benchEngine(b).url, nil, &jobsBench{})
 	j.fill(b)
 	ctx, rates, limits := context.Background(), 0.0, 0.0
 	for b.Loop() {
