@@ -201,7 +201,7 @@ func (r *retirement) bar(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 		r.tell(StepGuard, r.ids(), "transactions that have written the tables")
-		marks, err := r.barOnce(ctx)
+		marks, err := r.barOnce(ctx, try == 1)
 		if err == nil || !errors.Is(err, ErrViolated) || try == maxBars {
 			if errors.Is(err, ErrViolated) {
 				err = fmt.Errorf("%w: %w", ErrKeyNamed, err)
@@ -212,8 +212,8 @@ func (r *retirement) bar(ctx context.Context) ([]string, error) {
 }
 
 // barOnce is ErrViolated if a value names the key: then its table is about to be
-// swept once more.
-func (r *retirement) barOnce(ctx context.Context) ([]string, error) {
+// swept once more. Rows that were waived may have been repaired before the first.
+func (r *retirement) barOnce(ctx context.Context, first bool) ([]string, error) {
 	var marks []string
 	for i, job := range r.jobs {
 		// Rows that no pass can change would only be locked for everybody.
@@ -222,10 +222,13 @@ func (r *retirement) barOnce(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 		mark := ""
-		if !stuck {
+		switch {
+		case stuck && first:
+			err = ErrViolated
+		case stuck:
+			err = fmt.Errorf("%w: key %d, in rows of %s that were waived", ErrKeyNamed, r.key, r.tables[i])
+		default:
 			mark, err = r.guard(ctx, job, r.key)
-		} else {
-			err = ErrKeyNamed
 		}
 		if err == nil {
 			marks = append(marks, mark)

@@ -19,10 +19,11 @@ func TestJobsRetireWaitsOutATransactionWithTheOldKey(t *testing.T) {
 	ctx := context.Background()
 	j := newJobs(t, &jobsPatient{})
 	j.patients(t, 500)
-	j.exec(t, `CREATE TABLE before AS SELECT id, name, room FROM patients WHERE id <= 10`)
+	j.exec(t, `CREATE SCHEMA aside; CREATE TABLE aside.before AS SELECT id, name, room FROM patients WHERE id <= 10`)
 	old, _ := j.promoted(t, jobsMedical)
 	stale, err := j.pool.Begin(ctx)
 	ok(t, err)
+	t.Cleanup(func() { stale.Rollback(ctx) })
 	_, err = stale.Exec(ctx, `UPDATE patients SET ward = ward WHERE false`) // it may write the table
 	ok(t, err)
 	guarding := make(chan struct{})
@@ -43,14 +44,14 @@ func TestJobsRetireWaitsOutATransactionWithTheOldKey(t *testing.T) {
 	case err := <-done:
 		t.Fatalf("it did not wait: %v", err)
 	}
-	_, err = stale.Exec(ctx, `UPDATE patients SET name = before.name, room = before.room FROM before WHERE before.id = patients.id`)
+	_, err = stale.Exec(ctx, `UPDATE patients SET name = before.name, room = before.room FROM aside.before WHERE before.id = patients.id`)
 	ok(t, err)
 	ok(t, stale.Commit(ctx))
 	ok(t, <-done)
 	if n := j.named(t, old); n != 0 {
 		t.Errorf("%d values name the old key", n)
 	}
-	_, err = j.pool.Exec(ctx, `UPDATE patients SET name = before.name FROM before WHERE before.id = patients.id`)
+	_, err = j.pool.Exec(ctx, `UPDATE patients SET name = before.name FROM aside.before WHERE before.id = patients.id`)
 	var refused *pgconn.PgError
 	if !errors.As(err, &refused) || refused.Code != "23514" {
 		t.Errorf("a stale writer after the guard: %v", err)
@@ -153,13 +154,13 @@ func TestJobsEveryRowIsPoison(t *testing.T) {
 	j := newJobs(t, &jobsPatient{})
 	j.patients(t, 700)
 	j.exec(t, `UPDATE patients SET name = set_byte(name::bytea, octet_length(name) - 1, get_byte(name::bytea, octet_length(name) - 1) # 1)`)
-	j.exec(t, `CREATE TABLE before AS SELECT * FROM patients`)
+	j.exec(t, `CREATE SCHEMA aside; CREATE TABLE aside.before AS SELECT * FROM patients`)
 	old, _ := j.promoted(t, jobsMedical)
 	state, err := j.project.Rotate(ctx, jobsMedical, migrate.RotateOptions{})
 	if !errors.Is(err, migrate.ErrFailures) {
 		t.Errorf("%v, %v", state, err)
 	}
-	if n := j.int(t, `SELECT count(*) FROM patients JOIN before USING (id) WHERE patients.name::bytea = before.name::bytea AND patients.mrn::bytea = before.mrn::bytea`); n != 700 {
+	if n := j.int(t, `SELECT count(*) FROM patients JOIN aside.before USING (id) WHERE patients.name::bytea = before.name::bytea AND patients.mrn::bytea = before.mrn::bytea`); n != 700 {
 		t.Errorf("%d rows are as they were", n)
 	}
 	if n := j.int(t, `SELECT count(*) FROM fieldcrypt_job_failures WHERE class = 'authentication (name)' AND resolution = ''`); n != 700 {

@@ -33,8 +33,8 @@ var jobsMedical = keymgr.Scope{Domain: "medical"}
 // jobsPatient has a value of every kind.
 type jobsPatient struct {
 	gormcrypt.Encrypted
-	ID     int64 `gorm:"autoIncrement:false"`
-	Ward   string
+	ID     int64          `gorm:"autoIncrement:false"`
+	Ward   string         `gorm:"not null"`
 	Name   string         `fieldcrypt:"medical"`
 	MRN    string         `fieldcrypt:"medical,index"`
 	Notes  *string        `fieldcrypt:"medical,pad=64"`
