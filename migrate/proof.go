@@ -67,6 +67,9 @@ func (r *retirement) verify(ctx context.Context, marks []string) (keymgr.Proof, 
 			fmt.Fprintf(chain, "%s %x\n", id, head)
 		}
 	}
+	if err := r.elsewhere(ctx); err != nil {
+		return proof, err
+	}
 	proof.Chain = hex.EncodeToString(chain.Sum(nil))
 	if proof.EndedAt, err = r.now(ctx); err != nil {
 		return proof, err
