@@ -114,7 +114,7 @@ func (r *retirement) left(ctx context.Context, i int) ([]int64, error) {
 	}
 	sql := "SELECT " + strings.Join(sums, ", ") + " FROM " + r.jobs[i].Target
 	if o.Tenant != "" {
-		tenant, err := ofTenant(part, o.Tenant)
+		tenant, err := r.DB.dialect.ofTenant(part, o.Tenant)
 		if err != nil {
 			return nil, err
 		}
