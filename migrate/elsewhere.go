@@ -35,6 +35,9 @@ func (r *retirement) elsewhere(ctx context.Context) error {
 		if len(columns) == 0 {
 			continue
 		}
+		if _, _, err := r.DB.relations(ctx, t.sqlName()); err != nil {
+			return err // row security would hide rows, for one
+		}
 		found, dest := make([]int64, len(columns)), make([]any, len(columns))
 		for i := range found {
 			dest[i] = &found[i]
