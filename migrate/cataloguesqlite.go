@@ -191,7 +191,7 @@ func (c *Catalogue) sqliteStrays(ctx context.Context, m *fieldcrypt.Manifest) (f
 		}
 		return nil
 	}, `SELECT m.name, coalesce(m.sql, ''), x.name FROM sqlite_master m, pragma_table_xinfo(m.name) x
-		WHERE m.type = 'table' AND m.name NOT IN (`+ourTables+`) AND m.name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY 1, x.cid`)
+		WHERE m.type = 'table' AND m.name NOT LIKE 'fieldcrypt\_%' ESCAPE '\' AND m.name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY 1, x.cid`)
 	return found, err
 }
 

@@ -12,11 +12,6 @@ import (
 
 const strayWay = "its values would stay on the old key and be lost with it: give its model to the manifest, or drop the column"
 
-// ourTables are the migrator's and keymgr's, for SQL. Another table may be called
-// after them, such as a copy.
-const ourTables = `'fieldcrypt_jobs', 'fieldcrypt_job_shards', 'fieldcrypt_job_failures', 'fieldcrypt_job_events',
-	'fieldcrypt_keysets', 'fieldcrypt_keyset_wraps', 'fieldcrypt_key_events', 'fieldcrypt_instances'`
-
 // indexSuffix ends the column of a tag's index; driver and manifest have its name.
 const indexSuffix = "_bidx"
 
@@ -69,7 +64,7 @@ func (c *Catalogue) postgresStrays(ctx context.Context, m *fieldcrypt.Manifest, 
 		FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 			JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 		WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND (t.typname = $1::text OR t.typname = 'bytea')
-			AND (n.nspname = ANY (current_schemas(false)) OR n.nspname = ANY ($2::text[])) AND c.relname NOT IN (`+ourTables+`)
+			AND (n.nspname = ANY (current_schemas(false)) OR n.nspname = ANY ($2::text[])) AND c.relname NOT LIKE 'fieldcrypt\_%'
 		ORDER BY 1, 2, a.attnum`, fieldcrypt.PostgresType, schemas)
 	if err != nil {
 		return nil, err

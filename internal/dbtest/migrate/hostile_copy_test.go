@@ -20,11 +20,7 @@ func TestHostileRetireBesideACopyOfTheTable(t *testing.T) {
 	if _, err := j.project.Retire(ctx, jobsMedical, keymgr.Seal, old, migrate.RetireOptions{}); !errors.Is(err, migrate.ErrSchema) {
 		t.Fatalf("the copy needs the key: %v", err)
 	}
-	j.exec(t, `DROP TABLE copied; CREATE TABLE fieldcrypt_backup AS SELECT id, name FROM patients`)
-	if _, err := j.project.Retire(ctx, jobsMedical, keymgr.Seal, old, migrate.RetireOptions{}); !errors.Is(err, migrate.ErrSchema) {
-		t.Errorf("so does a copy that is called as if it were the library's: %v", err)
-	}
-	j.exec(t, `DROP TABLE fieldcrypt_backup`)
+	j.exec(t, `DROP TABLE copied`)
 	if _, err := j.project.Retire(ctx, jobsMedical, keymgr.Seal, old, migrate.RetireOptions{}); err != nil {
 		t.Error(err)
 	}
