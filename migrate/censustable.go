@@ -27,7 +27,7 @@ func (c *census) table(ctx context.Context, t *Table, part *fieldcrypt.ManifestT
 		from += fmt.Sprintf(" TABLESAMPLE SYSTEM (%f) REPEATABLE (1)", 100*sampled/t.Rows)
 	}
 	if c.Tenant != "" {
-		tenant, err := ofTenant(part, c.Tenant)
+		tenant, err := c.DB.dialect.ofTenant(part, c.Tenant)
 		if err != nil {
 			return nil, err
 		}

@@ -29,8 +29,8 @@ var (
 	ErrTampered = errors.New("the record of the job was tampered with")
 	// ErrViolated: rows break a guard; walk the table once more.
 	ErrViolated = errors.New("rows break the guard")
-	// ErrKeyNamed: values of the scope name a key that is to go. A waived row still
-	// does.
+	// ErrKeyNamed: values, of the scope or of a column that has left its domain,
+	// name a key that is to go. A waived row still does.
 	ErrKeyNamed = errors.New("values still name the key")
 	// ErrRetry marks an error of a Rewriter that passes by itself, such as a key
 	// service that does not answer: the worker waits and tries the rows again.

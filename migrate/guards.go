@@ -19,7 +19,7 @@ func guards(table string, part *fieldcrypt.ManifestTable, tenant string, key uin
 	for _, c := range part.Columns {
 		check := fmt.Sprintf("substr(%s, %d, %d) <> %s", quote(c.Column), keyIDAt, keyIDLen, postgres.keyList([]uint32{key}))
 		if tenant != "" {
-			of, err := ofTenant(part, tenant)
+			of, err := postgres.ofTenant(part, tenant)
 			if err != nil {
 				return nil, err
 			}

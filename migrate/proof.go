@@ -67,6 +67,9 @@ func (r *retirement) verify(ctx context.Context, marks []string) (keymgr.Proof, 
 			fmt.Fprintf(chain, "%s %x\n", id, head)
 		}
 	}
+	if err := r.elsewhere(ctx); err != nil {
+		return proof, err
+	}
 	proof.Chain = hex.EncodeToString(chain.Sum(nil))
 	if proof.EndedAt, err = r.now(ctx); err != nil {
 		return proof, err
@@ -111,7 +114,7 @@ func (r *retirement) left(ctx context.Context, i int) ([]int64, error) {
 	}
 	sql := "SELECT " + strings.Join(sums, ", ") + " FROM " + r.jobs[i].Target
 	if o.Tenant != "" {
-		tenant, err := ofTenant(part, o.Tenant)
+		tenant, err := r.DB.dialect.ofTenant(part, o.Tenant)
 		if err != nil {
 			return nil, err
 		}

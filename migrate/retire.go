@@ -40,7 +40,8 @@ const phaseRetired = "retired"
 //   - ErrFailures: rows could not be rewritten, or are not as they must be. Repair
 //     them and [Retry], or [Waive] what does not name the key, and call it again.
 //   - [ErrKeyNamed]: values name the key, in rows that were waived or are planted
-//     anew all the time.
+//     anew all the time, or in columns that the manifest has in another domain:
+//     reencrypt these from the identity that they had.
 //   - ErrSchema: the database is not as the manifest says, or has an encrypted
 //     column that is not in it.
 //   - ErrRefused: no column has such keys; or the purpose is Index, whose keys are
@@ -123,6 +124,9 @@ func (p *Project) newestKeys(ctx context.Context, s keymgr.Scope) (*keymgr.Keys,
 }
 
 func (r *retirement) begin(ctx context.Context) error {
+	if err := r.elsewhere(ctx); err != nil {
+		return err
+	}
 	plan, err := r.Plan(ctx, PlanOptions{Kind: KindReencrypt, Domain: r.scope.Domain, Tenant: r.scope.Tenant, KeyIDs: []uint32{r.key}})
 	if err != nil {
 		return err

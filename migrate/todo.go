@@ -35,13 +35,18 @@ func (d dialect) keyList(keys []uint32) string {
 }
 
 // ofTenant is the condition that a row is a tenant's. Its name has no quotes.
-func ofTenant(part *fieldcrypt.ManifestTable, tenant string) (string, error) {
+// In SQLite a column holds values of any type, and bytes are never equal to text:
+// what an application reads as the tenant's is, whatever its type.
+func (d dialect) ofTenant(part *fieldcrypt.ManifestTable, tenant string) (string, error) {
 	s := keymgr.Scope{Domain: "x", Tenant: tenant}
 	if err := s.Validate(); err != nil {
 		return "", err
 	}
 	if part.Tenant == "" {
 		return "", fmt.Errorf("the table %s has no tenant column: %w", part.Name(), ErrRefused)
+	}
+	if d == sqlite {
+		return "CAST(" + quote(part.Tenant) + " AS TEXT) = '" + tenant + "'", nil
 	}
 	return quote(part.Tenant) + " = '" + tenant + "'", nil
 }
@@ -51,7 +56,7 @@ func ofTenant(part *fieldcrypt.ManifestTable, tenant string) (string, error) {
 func (d dialect) todo(kind string, part *fieldcrypt.ManifestTable, o *params) (string, error) {
 	var all []string
 	if o.Tenant != "" {
-		tenant, err := ofTenant(part, o.Tenant)
+		tenant, err := d.ofTenant(part, o.Tenant)
 		if err != nil {
 			return "", err
 		}
