@@ -133,13 +133,14 @@ func (d *doctor) permissions(ctx context.Context, domain string, k namedKEK, wc 
 
 // storedWraps unwraps what the KEKs have wrapped of one scope, and drops it.
 func (d *doctor) storedWraps(ctx context.Context, domain string, keks []namedKEK, r keymgr.Record) {
-	opened := 0
+	opened, tried := 0, 0
 	for _, w := range r.Wraps {
 		i := slices.IndexFunc(keks, func(k namedKEK) bool { return k.URI() == w.KEKURI })
 		if i < 0 {
 			d.warn("kek", r.Scope.String(), "name it, or move away from it with `fieldcrypt keys rewrap`", "wrapped under %s, too, which is not named", w.KEKURI)
 			continue
 		}
+		tried++
 		key, err := keks[i].Unwrap(ctx, w.Wrapped, keymgr.WrapContext{Scope: r.Scope, TenantContext: w.TenantContext})
 		clear(key)
 		if err != nil {
@@ -150,7 +151,7 @@ func (d *doctor) storedWraps(ctx context.Context, domain string, keks []namedKEK
 	}
 	if opened > 0 {
 		d.ok("kek", r.Scope.String(), "%d of %d stored wraps open", opened, len(r.Wraps))
-	} else if len(r.Wraps) > 0 {
+	} else if tried == 0 {
 		d.fail("kek", r.Scope.String(), fmt.Errorf("%w: none of the KEKs that are named opens %s", keymgr.ErrKEKNotAllowed, domain))
 	}
 }
