@@ -62,7 +62,7 @@ type Job struct {
 // is ErrRefused; a second live job of the kind on the table is ErrJobExists.
 func Start(ctx context.Context, db *DB, spec Spec, rw Rewriter, limits Limits, actor string) (*Job, error) {
 	spec.Reads, spec.Writes, spec.Todo = rw.Reads(), rw.Writes(), rw.Todo()
-	if err := limits.check(); err != nil {
+	if err := limits.Check(); err != nil {
 		return nil, err
 	}
 	target, leaves, err := db.relations(ctx, spec.Table)

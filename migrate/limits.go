@@ -48,7 +48,8 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 	return d
 }
 
-func (l Limits) check() error {
+// Check is ErrRefused if a limit cannot be, as [Start] and [Set] say too.
+func (l Limits) Check() error {
 	if l.BatchTarget < 0 || l.LockTimeout < 0 || l.LockTimeout > 500*time.Millisecond || l.Nice < 0 || l.MaxLag < 0 || l.MaxWAL < 0 {
 		return fmt.Errorf("limits: a number is out of range (lock_timeout: at most 500 ms): %w", ErrRefused)
 	}
@@ -66,7 +67,7 @@ const limitsInForce = `CASE WHEN j.limits_until < {now} THEN j.base_limits ELSE 
 // Set gives a job other limits, for good or, where d is not 0, for so long. Workers
 // obey within a second.
 func Set(ctx context.Context, db *DB, id string, limits Limits, d time.Duration, actor string) error {
-	if err := limits.check(); err != nil {
+	if err := limits.Check(); err != nil {
 		return err
 	}
 	text, err := json.Marshal(limits)

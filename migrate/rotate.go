@@ -43,6 +43,9 @@ func (p *Project) Rotate(ctx context.Context, s keymgr.Scope, o RotateOptions) (
 	if !slices.Contains(steps, o.Until) {
 		return r.state, fmt.Errorf("a rotation has no step %q: %w", o.Until, ErrRefused)
 	}
+	if err := o.Limits.Check(); err != nil { // before a key is added
+		return r.state, err
+	}
 	r.state.at(StepAdd)
 	err := r.run(keymgr.WithActor(ctx, p.Actor))
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ErrIncomplete) {

@@ -81,6 +81,9 @@ func (f *limitFlags) over(cmd *cobra.Command, l migrate.Limits) (migrate.Limits,
 	case !(l.Nice >= 0 && l.Nice <= 1000):
 		return l, usagef("--nice is a number from 0 to 1000")
 	}
+	if err := l.Check(); err != nil {
+		return l, usagef("%v", err)
+	}
 	return l, nil
 }
 
