@@ -58,5 +58,6 @@ func TestOneDomainIsDenied(t *testing.T) {
 		t.Errorf("denied: %v", err)
 	}
 	finance.Recover()
+	keys.Evict(keymgr.Scope{Domain: "finance"}) // or a second passes: a scope that was refused often is not tried at each use
 	exec(t, db, insertPatient, args)
 }
