@@ -109,8 +109,8 @@ func TestEngineWaitsForSignals(t *testing.T) {
 		"a probe":               {migrate.Limits{Probe: `SELECT 'the boss is looking'`}, "probe: the boss is looking"},
 		"a probe that fails":    {migrate.Limits{Probe: `SELECT 1 / 0`}, "probe: cannot be read"},
 		"a probe without a row": {migrate.Limits{Probe: `SELECT '' WHERE false`}, "probe: no answer"},
-		"those who work":        {migrate.Limits{MaxActive: &zero}, "max_active: 1 sessions"},
-		"those who wait":        {migrate.Limits{MaxWaiting: &zero}, "max_waiting: 1 sessions"},
+		"those who work":        {migrate.Limits{MaxActive: &zero}, "max_active: "}, // others may use the server too,
+		"those who wait":        {migrate.Limits{MaxWaiting: &zero}, "max_waiting: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEngine(t)
@@ -130,7 +130,7 @@ func TestEngineWaitsForSignals(t *testing.T) {
 					waiting.Exec(context.Background(), `SELECT pg_advisory_lock(1), pg_advisory_unlock(1)`)
 				}()
 				eventually(t, "a session waits", func() bool {
-					return e.int(t, `SELECT count(*) FROM pg_locks WHERE NOT granted`) == 1
+					return e.int(t, `SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database WHERE NOT granted AND locktype = 'advisory' AND datname = current_database()`) == 1
 				})
 			} else {
 				close(waited)

@@ -134,9 +134,9 @@ func TestEngineRowSecurity(t *testing.T) {
 	e.people(t, 100)
 	e.exec(t, `ALTER TABLE people ENABLE ROW LEVEL SECURITY; ALTER TABLE people FORCE ROW LEVEL SECURITY`)
 	role := fmt.Sprintf("migrator_%d", e.int(t, `SELECT (random() * 1e9)::int8`))
-	e.exec(t, `CREATE ROLE `+role+` LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO `+role)
+	e.exec(t, `CREATE ROLE `+role+` LOGIN PASSWORD 'migrator'; GRANT ALL ON ALL TABLES IN SCHEMA public TO `+role)
 	t.Cleanup(func() { e.exec(t, `DROP OWNED BY `+role+`; DROP ROLE `+role) })
-	as := migrate.Postgres(openPool(t, e.url, func(c *pgxpool.Config) { c.ConnConfig.User = role }))
+	as := migrate.Postgres(openPool(t, e.url, func(c *pgxpool.Config) { c.ConnConfig.User, c.ConnConfig.Password = role, "migrator" }))
 	rw := newToy("a", "b")
 	if _, err := migrate.Start(t.Context(), as, migrate.Spec{Kind: "toy", Table: "people"}, rw, migrate.Limits{}, "tester"); !errors.Is(err, migrate.ErrRefused) {
 		t.Errorf("rows that the role may not see would be left out: %v", err)
