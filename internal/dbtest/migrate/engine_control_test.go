@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -109,7 +110,7 @@ func TestEngineWaitsForSignals(t *testing.T) {
 		"a probe":               {migrate.Limits{Probe: `SELECT 'the boss is looking'`}, "probe: the boss is looking"},
 		"a probe that fails":    {migrate.Limits{Probe: `SELECT 1 / 0`}, "probe: cannot be read"},
 		"a probe without a row": {migrate.Limits{Probe: `SELECT '' WHERE false`}, "probe: no answer"},
-		"those who work":        {migrate.Limits{MaxActive: &zero}, "max_active: "}, // others may use the server too,
+		"those who work":        {migrate.Limits{MaxActive: &zero}, "max_active: "}, // others may use the server too
 		"those who wait":        {migrate.Limits{MaxWaiting: &zero}, "max_waiting: "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -152,7 +153,8 @@ func TestEngineWaitsForSignals(t *testing.T) {
 			if !strings.HasPrefix(s.Reason, test.reason) || s.WaitingSince == "" || s.Lease <= 0 || s.Changed != 0 {
 				t.Errorf("%+v", s)
 			}
-			if name == "WAL" != (s.Shard == 1) { // what the first shard wrote makes the second wait
+			shared := os.Getenv("FIELDCRYPT_TEST_POSTGRES_URL") != ""          // others write WAL too
+			if name == "WAL" != (s.Shard == 1) && !(shared && name == "WAL") { // what the first shard wrote makes the second wait
 				t.Errorf("shard %d waits", s.Shard)
 			}
 			ok(t, migrate.Set(t.Context(), e.db, job.ID, migrate.Limits{}, 0, "tester"))
