@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fieldcrypt/go/internal/pgtest"
 	"github.com/fieldcrypt/go/migrate"
 )
 
@@ -150,7 +151,7 @@ func TestEngineWaitsForSignals(t *testing.T) {
 				}
 				return false
 			})
-			shared := os.Getenv("FIELDCRYPT_TEST_POSTGRES_URL") != "" // others are at work there too
+			shared := os.Getenv(pgtest.EnvURL) != "" // others are at work there too
 			reason := test.reason
 			if shared {
 				reason = strings.TrimSuffix(reason, "1 sessions")
